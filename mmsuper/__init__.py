@@ -1,0 +1,3 @@
+"""mmsuper: eight research papers as projects of one OpenMMLab codebase."""
+
+__version__ = "0.1.0"

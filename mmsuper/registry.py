@@ -1,0 +1,35 @@
+"""Registries of scope ``mmsuper``.
+
+Each is a child of MMEngine's root registry of the same name, so a config of any default
+scope can name our classes as ``mmsuper.DLGSANet``, without ``custom_imports``: MMEngine
+imports this module when it meets the scope, and the locations on first use. All locations
+of a registry load together, so what they name must be cheap to import; a test looks.
+"""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+
+MODELS = Registry(
+    "model",
+    parent=MMENGINE_MODELS,
+    scope="mmsuper",
+    locations=["mmsuper.projects.dlgsanet.network"],
+)
+DATASETS = Registry("dataset", parent=MMENGINE_DATASETS, scope="mmsuper", locations=["mmsuper.data"])
+TRANSFORMS = Registry(
+    "transform", parent=MMENGINE_TRANSFORMS, scope="mmsuper", locations=["mmsuper.data.transforms"]
+)
+METRICS = Registry(
+    "metric", parent=MMENGINE_METRICS, scope="mmsuper", locations=["mmsuper.evaluation"]
+)
+HOOKS = Registry("hook", parent=MMENGINE_HOOKS, scope="mmsuper", locations=["mmsuper.engine.hooks"])
+LOOPS = Registry("loop", parent=MMENGINE_LOOPS, scope="mmsuper", locations=["mmsuper.engine.loops"])
+RUNNERS = Registry(
+    "runner", parent=MMENGINE_RUNNERS, scope="mmsuper", locations=["mmsuper.engine.runners"]
+)
