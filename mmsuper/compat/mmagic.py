@@ -52,6 +52,8 @@ def load_editor(name: str) -> bool:
     apply()
     folder = _editor_folders().get(name)
     if folder is not None:
+        # The editors and the losses import each other; only this order ends well.
+        importlib.import_module("mmagic.models.losses")
         importlib.import_module(f"{_EDITORS}.{folder}")
     return folder is not None
 

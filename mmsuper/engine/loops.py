@@ -1,0 +1,1 @@
+"""Loops over several validation or test sets that return their metrics."""
