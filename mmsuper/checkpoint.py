@@ -1,0 +1,181 @@
+"""Reading and writing checkpoints: safely, and the authors' files as readily as ours."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmsuper.errors import UserError
+
+# What training frameworks wrap a state dict in, best first: averaged weights before raw.
+WRAPPERS = ("params_ema", "params", "state_dict", "model")
+
+
+def read(path: str | Path, allow_pickle: bool = False) -> dict[str, Any]:
+    """Read a checkpoint without running any code that it may hold.
+
+    Args:
+        path: A ``.safetensors`` file or a file of :func:`torch.save`.
+        allow_pickle: Also accept a file with objects other than tensors and plain data.
+            Reading such a file can run anything its maker put in.
+
+    Returns:
+        Its content on the CPU.
+
+    Raises:
+        UserError: If the file is missing, unreadable or holds what was not allowed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=not allow_pickle)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+            raise UserError(
+                f"{path} holds more than tensors and plain data and was not read, because that "
+                "can run code; pass --allow-pickle if you trust its origin"
+            ) from error
+        raise UserError(f"{path} is not a readable checkpoint; is it cut short?") from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise UserError(f"{path} is not a readable checkpoint; is it cut short?") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds a {type(content).__name__}, not a checkpoint")
+    return content
+
+
+def tensors(content: Mapping[str, Any], wrapper: str | None = None) -> dict[str, Tensor]:
+    """The state dict inside a checkpoint, whatever wraps it, without a ``module.`` prefix.
+
+    Args:
+        content: What :func:`read` returns.
+        wrapper: Which of several state dicts to take (``params`` for the authors' raw
+            weights); by default the first of :data:`WRAPPERS` that is there.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if wrapper is not None and wrapper not in content:
+        raise UserError(f"the checkpoint has no {wrapper!r}, only {', '.join(map(repr, content))}")
+    name = wrapper or next((name for name in WRAPPERS if name in content), None)
+    found = content if name is None else content[name]
+    state = {key: value for key, value in found.items() if isinstance(value, Tensor)}
+    if not state:
+        raise UserError("the checkpoint holds no tensors")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def load_weights(
+    model: nn.Module, path: str | Path, allow_pickle: bool = False, wrapper: str | None = None
+) -> None:
+    """Load a checkpoint of ours or of a paper's authors into a model, strictly.
+
+    The file may hold the weights of the whole model, as training writes them, or of a
+    project's network alone, as we publish and as authors do.
+
+    Args:
+        model: A network of a project, or any model that contains one.
+        path: See :func:`read`.
+        allow_pickle: See :func:`read`.
+        wrapper: See :func:`tensors`.
+
+    Raises:
+        UserError: If the file cannot be read or its tensors do not fit.
+    """
+    state = tensors(read(path, allow_pickle), wrapper)
+    own = model.state_dict()
+    if own.keys() & state.keys():
+        _load(model, state, path)
+        return
+    for network, convert in project_networks(model):
+        if convert.is_official(state):
+            try:
+                convert.load_official(network, state)
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from error
+            return
+        if network.state_dict().keys() & state.keys():
+            _load(network, state, path)
+            return
+    raise UserError(
+        f"{path} fits no part of {type(model).__name__}: it has {next(iter(state))!r} and the "
+        f"like, the model {next(iter(own))!r}"
+    )
+
+
+def project_networks(model: nn.Module) -> Iterator[tuple[nn.Module, ModuleType]]:
+    """The networks of projects inside a model, each with its project's ``convert``."""
+    for module in model.modules():
+        package, _, name = type(module).__module__.rpartition(".")
+        if package.startswith("mmsuper.projects.") and name == "network":
+            spec = importlib.util.find_spec(f"{package}.convert")
+            if spec is not None:
+                yield module, importlib.import_module(spec.name)
+                return
+
+
+def save_safetensors(
+    path: str | Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors for exchange, whole or not at all.
+
+    Args:
+        path: Where to; its folder is made.
+        state_dict: Tensors by name.
+        metadata: Texts to keep beside them, for example where the weights come from.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(
+            {key: value.detach().cpu().contiguous() for key, value in state_dict.items()},
+            draft,
+            dict(metadata or {}),
+        )
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        raise UserError(f"{path} is not a readable checkpoint; is it cut short?") from error
+
+
+def _load(module: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
+    """Load strictly, but for buffers that a model's glue adds and computes by itself."""
+    own = module.state_dict()
+    parameters = {name for name, _ in module.named_parameters()}
+    missing = sorted(parameters - state.keys())
+    unknown = sorted(state.keys() - own.keys())
+    if missing or unknown:
+        raise UserError(
+            f"{path} is of another model: {len(missing)} parameters are missing {missing[:1]} "
+            f"and {len(unknown)} tensors unknown {unknown[:1]}"
+        )
+    for key, value in state.items():
+        if value.shape != own[key].shape:
+            raise UserError(
+                f"{path} is of another model: {key} is {tuple(value.shape)}, "
+                f"the config's is {tuple(own[key].shape)}"
+            )
+    module.load_state_dict(dict(state), strict=False)

@@ -1,0 +1,1 @@
+"""DLGSANet: light-weight super-resolution by dynamic local and global self-attention."""
