@@ -1,0 +1,1 @@
+"""Data: sample data sets, resizing, reading pictures, and transforms for pipelines."""
