@@ -1,4 +1,4 @@
-"""Reading configs: one function that every command goes through."""
+"""Reading configs: one place that every command goes through."""
 
 from __future__ import annotations
 
@@ -13,34 +13,53 @@ if TYPE_CHECKING:
 
 
 def load(path: str | Path, options: dict[str, Any] | None = None) -> Config:
-    """Read a config file with its bases, and apply ``--cfg-options``.
+    """Read a config whose parts will be built.
 
-    The shims of the libraries that the config names are applied, so that its parts can be
-    built afterwards.
+    The shims of the libraries that the config names are applied, and every key is checked
+    against what it is given to, which imports those libraries.
 
     Args:
         path: A text-style config file.
-        options: Dotted keys and their values, merged last.
+        options: Dotted keys and their values (``--cfg-options``), merged last.
 
     Raises:
-        UserError: If the file does not exist or is no valid config, or if a key is
-            misspelt.
+        UserError: If the file does not exist or is no valid config, if it needs a library
+            that is not installed, or if a key is misspelt.
+    """
+    from mmengine.utils import import_modules_from_strings
+
+    from mmsuper import config_keys
+
+    config = read(path, options)
+    hosts.prepare(config)
+    if config.get("custom_imports"):
+        import_modules_from_strings(**config.custom_imports)
+    config_keys.check(config, path)
+    return config
+
+
+def read(path: str | Path, options: dict[str, Any] | None = None) -> Config:
+    """Read a config that is only looked at: as :func:`load`, but nothing is imported.
+
+    Keys are checked only at the top level and in ``options``; an option that adds a key to
+    a class's dict imports that class.
     """
     from mmengine.config import Config
-    from mmengine.utils import import_modules_from_strings
+
+    from mmsuper import config_keys
 
     if not Path(path).is_file():
         raise UserError(f"no config file at {path}")
     hosts.resolve_config_names()
     try:
         config = Config.fromfile(path, import_custom_modules=False)
-        config.merge_from_dict(options or {})
     except UserError:
         raise
     except Exception as error:
-        # A config is a program: anything at all can go wrong in it.
+        # A config is a program, so anything at all can go wrong in it.
         raise UserError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
-    hosts.prepare(config)
-    if config.get("custom_imports"):
-        import_modules_from_strings(**config.custom_imports)
+    if options:
+        config_keys.check_options(config, options)
+        config.merge_from_dict(options)
+    config_keys.check_top(config.to_dict(), path)
     return config

@@ -14,6 +14,7 @@ Two things here concern configs rather than one package:
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,8 @@ def prepare(config: Config) -> None:
     types = set(named_types(config.to_dict(), config.get("default_scope")))
     libraries = {library for library, _ in types} | {config.get("default_scope")}
     try:
-        if "mmpretrain" in libraries:
+        # mmdet's models import mmpretrain's when it is installed.
+        if libraries & {"mmpretrain", "mmdet"} and importlib.util.find_spec("mmpretrain"):
             from mmsuper.compat import mmpretrain
 
             mmpretrain.apply()
