@@ -12,7 +12,7 @@ Three things here are not what a plain ``pip install -r`` would do, each for a r
 * mmcv is compiled here against the torch that was just installed. Built in isolation it
   would see no torch, produce no operators, and say nothing.
 * The compiler gets torch's headers precompiled. Parsing them takes three quarters of the
-  time of every one of mmcv's 78 files.
+  time of nearly every one of mmcv's 78 files.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import hashlib
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,18 +32,30 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = ROOT / "requirements" / "pinned.txt"
 MMCV = ROOT / "requirements" / "mmcv.txt"
-# Everything that mmcv's build and the source archives of the other libraries need.
+# Of Python 3.11.4; older ones were not tried.
+PIP = "pip>=23.1.2"
+# What mmcv's build and the source archives of the other libraries need.
 BUILD_TOOLS = ("setuptools", "wheel", "packaging", "ninja", "psutil", "numpy")
-TORCH = ("torch", "torchvision")
-SUPPORTED = ((3, 10), (3, 13))
+SUPPORTED = ((3, 11), (3, 13))
 
-# Compiled once, included first in every file of mmcv (see `precompiled_header`).
+# The one header of torch that (nearly) every file of mmcv includes, and includes first.
 HEADER = "#include <torch/types.h>\n#include <vector>\n"
-# The flags a torch extension gets beside those of the interpreter.
+# setuptools takes CFLAGS in place of the interpreter's own flags, so these are all of them:
+# the usual ones without debug information, which no one reads. With the precompiled header,
+# less optimisation would save a tenth of the time only.
+CFLAGS = "-g0 -O3 -DNDEBUG -Winvalid-pch"
+# What torch adds to them for an extension.
 EXTENSION_FLAGS = "-std=c++17 -DTORCH_API_INCLUDE_EXTENSION_H -DTORCH_EXTENSION_NAME=_ext"
-# Debug information is most of the compiler's output and no one reads it; -O1 instead of
-# -O3 changes no operator's result, and mmcv's CPU operators are not on our hot paths.
-CFLAGS = "-g0 -O1"
+COMPILER_PROBE = """
+import setuptools, shlex, sysconfig, torch.utils.cpp_extension
+from distutils.ccompiler import new_compiler
+from distutils.sysconfig import customize_compiler
+compiler = new_compiler()
+customize_compiler(compiler)
+folders = [*torch.utils.cpp_extension.include_paths(), sysconfig.get_paths()["include"]]
+print(shlex.join([*compiler.compiler_so[1:], *("-I" + folder for folder in folders)]))
+"""
+OPERATOR_CHECK = "import torch, mmcv.ops as ops; b = torch.rand(4, 4); ops.nms(b, b[:, 0], 0.5)"
 
 
 class InstallError(Exception):
@@ -50,11 +63,12 @@ class InstallError(Exception):
 
 
 def main() -> int:
+    """Install, and turn an error into one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where to install")
     arguments = parser.parse_args()
     try:
-        install(arguments.venv)
+        install(arguments.venv.absolute())
     except InstallError as error:
         print(f"install: {error}", file=sys.stderr)
         return 1
@@ -65,39 +79,119 @@ def install(venv: Path) -> None:
     """Bring ``venv`` to the state that the files of this folder describe."""
     if not SUPPORTED[0] <= sys.version_info[:2] < SUPPORTED[1]:
         raise InstallError(
-            f"Python 3.10 to 3.12 is needed, this is {platform.python_version()}; "
+            f"the tested set needs Python 3.11 or 3.12, this is {platform.python_version()}; "
             "run make with PYTHON=python3.11."
         )
     stamp = venv / "mmsuper-install.sha256"
     wanted = fingerprint()
     if stamp.is_file() and stamp.read_text() == wanted:
+        print(f"{venv} is up to date")
         return
-    python = venv / "bin" / "python"
     log = Path(tempfile.gettempdir()) / f"mmsuper-install-{os.getpid()}.log"
-    print(f"installing into {venv} (once; output in {log})", flush=True)
-    if not python.exists():
-        step("environment", [sys.executable, "-m", "venv", str(venv)], log)
-    pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    pins = read_pins(PINNED)
-    step("build tools", [*pip, *select(pins, BUILD_TOOLS)], log)
-    step("torch", [*pip, "--no-deps", *torch_closure(pins)], log)
-    step("libraries", [*pip, "--no-deps", "--no-build-isolation", "-r", str(PINNED)], log)
-    with tempfile.TemporaryDirectory() as folder:
-        step(
-            "mmcv (compiled; minutes the first time)",
-            [*pip, "--no-deps", "--no-build-isolation", "-r", str(MMCV)],
-            log,
-            mmcv_environment(python, Path(folder)),
-        )
-    check = "import torch, mmcv.ops as o; b = torch.rand(4, 4); o.nms(b, b[:, 0], 0.5)"
-    step("mmcv operators run", [str(python), "-c", check], log)
-    step("mmsuper", [*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], log)
+    print(f"installing into {venv} (details in {log})", flush=True)
+    start = time.perf_counter()
+    stamp.unlink(missing_ok=True)
+    install_everything(venv, log)
     stamp.write_text(wanted)
+    print(f"installed in {time.perf_counter() - start:.0f} s")
+
+
+def install_everything(venv: Path, log: Path) -> None:
+    """Run the steps; each prints one line."""
+    python = str(venv / "bin" / "python")
+    if not Path(python).exists():
+        step("environment", [sys.executable, "-m", "venv", str(venv)], log)
+    pip = [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    pins = read_pins(PINNED)
+    step("build tools", [*pip, PIP, *(pins[name] for name in BUILD_TOOLS)], log)
+    step("torch", [*pip, "--no-deps", *torch_closure(pins)], log)
+    pip += ["--no-deps", "--no-build-isolation"]
+    step("libraries", [*pip, "-r", str(PINNED)], log)
+    install_mmcv(python, [*pip, "-r", str(MMCV)], log)
+    step("mmsuper", [*pip, "-e", str(ROOT)], log)
+
+
+def install_mmcv(python: str, command: list[str], log: Path) -> None:
+    """Install mmcv, from pip's cache of built wheels if one there works with this torch."""
+    check = [python, "-c", OPERATOR_CHECK]
+    cached = bool(cached_wheels(python))
+    build(python, command, log, cached)
+    if cached and subprocess.run(check, capture_output=True).returncode:
+        print("  the cached mmcv was built for another torch", flush=True)
+        subprocess.run([python, "-m", "pip", "cache", "remove", "onedl_mmcv"], capture_output=True)
+        build(python, [*command, "--force-reinstall"], log, cached=False)
+    step("mmcv's operators run", check, log)
+
+
+def cached_wheels(python: str) -> list[str]:
+    """Wheels of mmcv for this interpreter that pip has built earlier on this machine."""
+    listing = subprocess.run(
+        [python, "-m", "pip", "cache", "list", "onedl_mmcv", "--format", "abspath"],
+        capture_output=True,
+        text=True,
+    )
+    tag = f"-cp{sys.version_info.major}{sys.version_info.minor}-"
+    return [line for line in listing.stdout.splitlines() if tag in line]
+
+
+def build(python: str, command: list[str], log: Path, cached: bool) -> None:
+    """Run pip on mmcv with what its build wants in the environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = build_environment(python)
+        if not cached:
+            environment["CFLAGS"] += precompile(python, Path(folder), environment, log)
+        step("mmcv" if cached else "mmcv, compiled", command, log, environment)
+
+
+def build_environment(python: str) -> dict[str, str]:
+    """Operators on, our flags, and no CUDA operators where there is no CUDA compiler."""
+    environment = dict(os.environ)
+    environment["PATH"] = f"{Path(python).parent}{os.pathsep}{environment['PATH']}"
+    environment["MMCV_WITH_OPS"] = "1"
+    environment.setdefault("MAX_JOBS", str(len(os.sched_getaffinity(0))))
+    environment.setdefault("CFLAGS", CFLAGS)
+    if not shutil.which("nvcc"):
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return environment
+
+
+def precompile(python: str, folder: Path, environment: dict[str, str], log: Path) -> str:
+    """Compile torch's headers once; return the flag that includes them, or nothing.
+
+    GCC uses a precompiled header only if it was made with the flags of the file that
+    includes it and reads the plain header otherwise, so a mismatch costs time and never
+    correctness; the log then says "not used because". Without GCC, or where it cannot be
+    made, mmcv builds slowly.
+    """
+    compiler = environment.get("CXX", "c++")
+    if not is_gcc(compiler):
+        return ""
+    header = folder / "torch_types.h"
+    header.write_text(HEADER)
+    probe = subprocess.run(
+        [python, "-W", "ignore", "-c", COMPILER_PROBE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+    flags = [*shlex.split(probe.stdout), *EXTENSION_FLAGS.split()]
+    command = [compiler, *flags, "-x", "c++-header", str(header), "-o", f"{header}.gch"]
+    made = attempt("torch's headers, precompiled to save time", command, log)
+    return f" -include {header}" if made else ""
+
+
+def is_gcc(compiler: str) -> bool:
+    """Whether ``compiler`` is GCC, whose way of precompiling headers is used here."""
+    if not shutil.which(compiler):
+        raise InstallError(f"there is no C++ compiler {compiler!r}; install g++.")
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True)
+    return "Free Software Foundation" in version.stdout
 
 
 def fingerprint() -> str:
-    """Hash of the files and the interpreter that decide what the environment holds."""
-    digest = hashlib.sha256(f"{platform.python_version()} {platform.machine()}".encode())
+    """Hash of the place, the interpreter and the files that decide the environment."""
+    digest = hashlib.sha256(f"{ROOT} {platform.python_version()} {platform.machine()}".encode())
     for path in (PINNED, MMCV, Path(__file__), ROOT / "setup.py", ROOT / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -109,77 +203,39 @@ def read_pins(path: Path) -> dict[str, str]:
     return {line.split("==")[0].lower(): line for line in lines if line}
 
 
-def select(pins: dict[str, str], names: tuple[str, ...]) -> list[str]:
-    return [pins[name] for name in names]
-
-
 def torch_closure(pins: dict[str, str]) -> list[str]:
-    """torch, torchvision and the CUDA packages of their wheels, as pinned."""
-    return [
-        pin for name, pin in pins.items() if name in TORCH or name.startswith(("nvidia-", "cuda-"))
-    ]
-
-
-def mmcv_environment(python: Path, folder: Path) -> dict[str, str]:
-    """Variables for mmcv's build: operators on, one job a core, cheap flags, our header."""
-    environment = dict(os.environ)
-    environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
-    environment["MMCV_WITH_OPS"] = "1"
-    environment.setdefault("MAX_JOBS", str(os.cpu_count() or 1))
-    environment.setdefault("CFLAGS", CFLAGS)
-    environment["CFLAGS"] += precompiled_header(python, folder, environment)
-    return environment
-
-
-def precompiled_header(python: Path, folder: Path, environment: dict[str, str]) -> str:
-    """Compile torch's headers once; return the flag that includes them, or nothing.
-
-    GCC uses a precompiled header only if it was made with the flags of the file that
-    includes it, and silently reads the plain header otherwise, so a mismatch costs time
-    and never correctness. Other compilers build without it.
-    """
-    probe = (
-        "import shlex; from setuptools import Distribution\n"
-        "from distutils.sysconfig import customize_compiler\n"
-        "from distutils.ccompiler import new_compiler\n"
-        "import sysconfig, torch.utils.cpp_extension as e\n"
-        "c = new_compiler(); customize_compiler(c)\n"
-        "inc = [*e.include_paths(), sysconfig.get_paths()['include']]\n"
-        "print(shlex.join([*c.compiler_so_cxx, *('-I' + i for i in inc)]))\n"
-    )
-    found = subprocess.run(
-        [str(python), "-W", "ignore", "-c", probe], capture_output=True, text=True, env=environment
-    )
-    if found.returncode:
-        return ""
-    compiler = shlex.split(found.stdout.strip().splitlines()[-1])
-    version = subprocess.run([compiler[0], "--version"], capture_output=True, text=True).stdout
-    if "Free Software Foundation" not in version:
-        return ""
-    header = folder / "torch_types.h"
-    header.write_text(HEADER)
-    made = subprocess.run(
-        [*compiler, *EXTENSION_FLAGS.split(), "-x", "c++-header", str(header), "-o", f"{header}.gch"],
-        capture_output=True,
-    )
-    return f" -include {header}" if made.returncode == 0 else ""
+    """The pins of torch, torchvision and the CUDA packages of their wheels."""
+    prefixes = ("torch", "nvidia-", "cuda-", "triton")
+    return [pin for name, pin in pins.items() if name.startswith(prefixes)]
 
 
 def step(
-    what: str, command: list[str], log: Path, environment: dict[str, str] | None = None
+    name: str, command: list[str], log: Path, environment: dict[str, str] | None = None
 ) -> None:
-    """Run one command, its output into ``log``, and print how long it took."""
-    print(f"  {what} ...", end=" ", flush=True)
+    """Run one command that must succeed.
+
+    Raises:
+        InstallError: It failed; the message holds its last line about an error.
+    """
+    if not attempt(name, command, log, environment):
+        lines = log.read_text(errors="replace").splitlines()
+        reason = next((line for line in reversed(lines) if "rror" in line), lines[-1])
+        raise InstallError(f"'{name}' failed: {reason.strip()} (details in {log})")
+
+
+def attempt(
+    name: str, command: list[str], log: Path, environment: dict[str, str] | None = None
+) -> bool:
+    """Run one command, its output into ``log``; print how long it took, return whether it did."""
+    print(f"  {name} ...", end=" ", flush=True)
     start = time.perf_counter()
     with log.open("a") as output:
         output.write(f"$ {shlex.join(command)}\n")
         output.flush()
         result = subprocess.run(command, stdout=output, stderr=output, env=environment)
-    print(f"{time.perf_counter() - start:.0f} s", flush=True)
-    if result.returncode:
-        lines = log.read_text(errors="replace").splitlines()
-        reason = next((line for line in reversed(lines) if "rror" in line), lines[-1])
-        raise InstallError(f"'{what}' failed: {reason.strip()} (whole output: {log})")
+    failed = " (failed)" if result.returncode else ""
+    print(f"{time.perf_counter() - start:.0f} s{failed}", flush=True)
+    return result.returncode == 0
 
 
 if __name__ == "__main__":
