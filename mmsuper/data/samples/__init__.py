@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 #: Every kind with its version. Raise the number when the files of a kind change: folders
 #: made by an older version are then made again.
-VERSIONS = {"sr": 1}
+VERSIONS = {
+    "sr": 1,
+    "classification": 1,
+    "coco": 1,
+    "segmentation": 1,
+    "clips": 1,
+    "text": 1,
+}
 ALL = tuple(VERSIONS)
 
 _STAMP = ".mmsuper-sample"
@@ -44,14 +51,19 @@ def make(
     """
     root = Path(root)
     kinds = list(kinds)
-    for kind in kinds:
-        if kind not in VERSIONS:
-            raise UserError(f"there is no sample data of kind {kind!r}; kinds: {', '.join(ALL)}")
+    check_kinds(kinds)
     for kind in kinds:
         if notify is not None:
             notify(kind)
         if not is_current(root, kind):
             _make_one(root, kind)
+
+
+def check_kinds(kinds: Iterable[str]) -> None:
+    """Raise UserError if one of the names is no kind of sample data."""
+    for kind in kinds:
+        if kind not in VERSIONS:
+            raise UserError(f"there is no sample data of kind {kind!r}; kinds: {', '.join(ALL)}")
 
 
 def is_current(root: str | Path, kind: str) -> bool:
@@ -140,6 +152,13 @@ def _move_into_place(work: Path, target: Path) -> None:
 
 
 def _builder(kind: str) -> Callable[[Path], None]:
-    from mmsuper.data.samples import restoration
+    from mmsuper.data.samples import recognition, restoration, text
 
-    return {"sr": restoration.make_sr}[kind]
+    return {
+        "sr": restoration.make_sr,
+        "classification": recognition.make_classification,
+        "coco": recognition.make_coco,
+        "segmentation": recognition.make_segmentation,
+        "clips": restoration.make_clips,
+        "text": text.make_text,
+    }[kind]

@@ -69,3 +69,72 @@ def _save_pair(folder: Path, name: str, image: np.ndarray) -> None:
     save(folder / "HR" / f"{name}.png", high)
     for scale in SCALES:
         save(folder / f"LRx{scale}" / f"{name}.png", imresize(high, 1 / scale))
+
+
+#: What the camera of each clip moves over; training and validation show different scenes.
+CLIPS = {
+    "train": {
+        "000": ("china.jpg", "sklearn"),
+        "001": ("motorcycle_left.png", "skimage"),
+        "002": ("grace_hopper.jpg", "matplotlib"),
+        "003": ("quokka.jpg", "imgaug"),
+        "004": ("ihc.png", "skimage"),
+        "005": ("hubble_deep_field.jpg", "skimage"),
+    },
+    "val": {
+        "000": ("astronaut.png", "skimage"),
+        "001": ("coffee.png", "skimage"),
+        "002": ("rocket.jpg", "skimage"),
+    },
+}
+CLIP_FRAMES = 16
+CLIP_SIZE = (256, 320)
+
+
+def make_clips(folder: Path) -> None:
+    """Write ``{train,val}/{HR,LRx4}/CLIP/%08d.png``: 16 frames of 320x256 pixels a clip.
+
+    The camera pans, zooms, turns and shakes a little, all by fractions of a pixel, so that
+    the frames of a clip sample a scene at different places, as frames of real video do.
+    """
+    for split, clips in CLIPS.items():
+        for clip, source in clips.items():
+            rng = np.random.default_rng([len(split), int(clip)])
+            for index, frame in enumerate(_camera_ride(picture(*source), rng)):
+                name = Path(clip) / f"{index:08d}.png"
+                save(folder / split / "HR" / name, frame, compress_level=3)
+                low = imresize(frame, 1 / 4)
+                save(folder / split / "LRx4" / name, low, compress_level=3)
+
+
+def _camera_ride(image: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Frames seen by a camera that moves from one random view of a picture to another."""
+    margin = 12
+    start, end = rng.uniform(size=2), rng.uniform(size=2)
+    zoom_start, zoom_end = rng.uniform(1.0, 1.3, size=2)
+    turn_start, turn_end = rng.uniform(-2, 2, size=2)
+    shake = rng.normal(0, 0.4, size=(CLIP_FRAMES, 2))
+    size, room = np.array(CLIP_SIZE), np.array(image.shape[:2]) - 2 * margin
+    frames = []
+    for time, jitter in zip(np.linspace(0, 1, CLIP_FRAMES), shake, strict=True):
+        zoom = zoom_start + time * (zoom_end - zoom_start)
+        zoom = min(zoom, *(room / size))
+        free = room - size * zoom
+        centre = margin + size * zoom / 2 + free * (start + time * (end - start)) + jitter
+        turn = turn_start + time * (turn_end - turn_start)
+        frames.append(_view(image, centre, zoom, turn))
+    return frames
+
+
+def _view(image: np.ndarray, centre: np.ndarray, zoom: float, turn: float) -> np.ndarray:
+    """What a camera at ``centre`` (row, column) sees, ``zoom`` picture pixels to the pixel."""
+    import cv2
+
+    # Twice the size and then halved with antialiasing: zoom > 1 shrinks the picture.
+    height, width = 2 * CLIP_SIZE[0], 2 * CLIP_SIZE[1]
+    matrix = cv2.getRotationMatrix2D((centre[1], centre[0]), turn, 2 / zoom)
+    matrix[:, 2] += (width / 2 - centre[1], height / 2 - centre[0])
+    large = cv2.warpAffine(
+        image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    return imresize(large, 0.5)

@@ -1,0 +1,68 @@
+"""Make the sample data sets, or prepare a downloaded one.
+
+Without arguments all sample kinds are made; what is there already stays. `prepare div2k`
+cuts a downloaded DIV2K into the sub-images that the training configs read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``data``."""
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="KIND",
+        help="kinds of sample data (all if none is named), or: prepare div2k",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, help="sample data: where to (data/samples); prepare: as input"
+    )
+    parser.add_argument(
+        "-i", "--input", type=Path, default=Path("data/DIV2K"), help="prepare: the download"
+    )
+    parser.add_argument(
+        "--scales", type=int, nargs="+", default=[2, 3, 4], help="prepare: scales to cut (2 3 4)"
+    )
+    parser.add_argument("-j", "--jobs", type=int, help="prepare: processes (one a core)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make or prepare data; returns the exit code."""
+    if arguments.what[:1] == ["prepare"]:
+        return _prepare(arguments)
+    return _make_samples(arguments)
+
+
+def _make_samples(arguments: argparse.Namespace) -> int:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from mmsuper.data import samples
+
+    root = arguments.output or Path("data/samples")
+    kinds = arguments.what or list(samples.ALL)
+    samples.check_kinds(kinds)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn()) as progress:
+        task = progress.add_task("sample data", total=len(kinds))
+        for kind in kinds:
+            progress.update(task, description=kind)
+            samples.make(root, [kind])
+            progress.advance(task)
+    for kind in kinds:
+        print(root / kind)
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from mmsuper.data import prepare
+    from mmsuper.errors import UserError
+
+    if arguments.what[1:] != ["div2k"]:
+        raise UserError("prepare knows one data set: python -m mmsuper data prepare div2k")
+    folder = arguments.input
+    prepare.div2k(folder, arguments.output or folder, arguments.scales, arguments.jobs)
+    return 0
