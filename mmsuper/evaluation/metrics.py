@@ -36,10 +36,6 @@ class _PictureMetric(BaseMetric):
     measure: Callable[..., float]
     default_prefix = ""
 
-    # What mmagic's evaluator asks of a metric beside MMEngine's interface.
-    SAMPLER_MODE = "normal"
-    sample_model = "orig"
-
     def __init__(
         self,
         crop_border: int = 0,
@@ -52,7 +48,6 @@ class _PictureMetric(BaseMetric):
         self.crop_border = crop_border
         self.y_channel = y_channel
         self.per_image = per_image
-        self.size: int | None = None
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Measure the pictures of one batch; a clip counts as the mean of its frames."""
@@ -76,20 +71,6 @@ class _PictureMetric(BaseMetric):
         if self.per_image:
             metrics[f"{self.name}_images"] = results
         return metrics
-
-    def evaluate(self, size: int | None = None) -> dict[str, Any]:
-        """Gather the processes' results; mmagic's evaluator gives the size in advance."""
-        count = self.size if size is None else size
-        assert count is not None, "prepare() was not called"
-        return super().evaluate(count)
-
-    def prepare(self, module: Any, dataloader: Any) -> None:
-        """Note how many pictures there are; mmagic's evaluator calls this."""
-        self.size = len(dataloader.dataset)
-
-    def get_metric_sampler(self, model: Any, dataloader: Any, metrics: Any) -> Any:
-        """The data loader itself; mmagic's evaluator calls this."""
-        return dataloader
 
 
 @METRICS.register_module()

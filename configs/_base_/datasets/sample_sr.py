@@ -1,4 +1,4 @@
-# The sample photographs in pairs, LR 32x32 crops for training; made on first use.
+# The sample photographs in pairs, LR 24x24 crops for training; made on first use.
 # For another scale, set data_prefix.img of each data set to LRx2 or LRx3.
 load_pair = [
     dict(type='LoadImageFromFile', key='img', channel_order='rgb', imdecode_backend='cv2', use_cache=True),
@@ -6,7 +6,7 @@ load_pair = [
 ]
 train_pipeline = [
     *load_pair,
-    dict(type='mmsuper.PairedCrop', size=32),
+    dict(type='mmsuper.PairedCrop', size=24),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
