@@ -11,6 +11,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
@@ -19,17 +20,35 @@ MODELS = Registry(
     "model",
     parent=MMENGINE_MODELS,
     scope="mmsuper",
-    locations=["mmsuper.projects.dlgsanet.network"],
+    locations=["mmsuper.projects.dlgsanet.network", "mmsuper.engine.tta"],
 )
-DATASETS = Registry("dataset", parent=MMENGINE_DATASETS, scope="mmsuper", locations=["mmsuper.data"])
+DATASETS = Registry(
+    "dataset", parent=MMENGINE_DATASETS, scope="mmsuper", locations=["mmsuper.data"]
+)
 TRANSFORMS = Registry(
     "transform", parent=MMENGINE_TRANSFORMS, scope="mmsuper", locations=["mmsuper.data.transforms"]
 )
 METRICS = Registry(
     "metric", parent=MMENGINE_METRICS, scope="mmsuper", locations=["mmsuper.evaluation"]
 )
-HOOKS = Registry("hook", parent=MMENGINE_HOOKS, scope="mmsuper", locations=["mmsuper.engine.hooks"])
+HOOKS = Registry(
+    "hook",
+    parent=MMENGINE_HOOKS,
+    scope="mmsuper",
+    locations=[
+        "mmsuper.engine.hooks",
+        "mmsuper.engine.checkpoints",
+        "mmsuper.engine.seeding",
+        "mmsuper.engine.pictures",
+    ],
+)
 LOOPS = Registry("loop", parent=MMENGINE_LOOPS, scope="mmsuper", locations=["mmsuper.engine.loops"])
+OPTIM_WRAPPERS = Registry(
+    "optim_wrapper",
+    parent=MMENGINE_OPTIM_WRAPPERS,
+    scope="mmsuper",
+    locations=["mmsuper.engine.amp"],
+)
 RUNNERS = Registry(
     "runner", parent=MMENGINE_RUNNERS, scope="mmsuper", locations=["mmsuper.engine.runners"]
 )

@@ -1,10 +1,13 @@
-"""Evaluate a checkpoint with a config's test set and print the metrics."""
+"""Evaluate a checkpoint with a config's test set and print the metrics.
+
+The checkpoint may be one of a training, a published file, or the authors' own.
+"""
 
 from __future__ import annotations
 
 import argparse
 
-from mmsuper.cli.train import LAUNCHERS
+from mmsuper.cli.train import add_common
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="ours or the authors'")
     parser.add_argument("--work-dir", metavar="DIR", help="default: work_dirs/<config>/test")
     parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change keys of the config: a.b=1 c='[1,2]'",
+        "--out", metavar="FILE", help="write the metrics (.json) or the predictions (.pkl)"
     )
-    parser.add_argument("--launcher", choices=LAUNCHERS, default="none", help="process launcher")
+    parser.add_argument("--show-dir", metavar="DIR", help="write the predictions as pictures")
+    parser.add_argument(
+        "--tta", action="store_true", help="test-time augmentation, by the config's tta_model"
+    )
+    add_common(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

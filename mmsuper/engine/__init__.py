@@ -36,7 +36,7 @@ def build_runner(config: Config) -> Runner:
     hooks.add(config)
     # MMEngine keeps logger, message hub and visualizer of a process by this name.
     stem = Path(config.filename).stem if config.filename else "run"
-    config.setdefault("experiment_name", f"{stem}-{next(_RUNS)}")
+    config.experiment_name = f"{config.get('experiment_name') or stem}-{next(_RUNS)}"
     name = config.get("runner_type", "Runner")
     if name in ("Runner", "FlexibleRunner"):
         name = f"mmsuper.{name}"

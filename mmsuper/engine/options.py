@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mmsuper.errors import UserError
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def parse(words: Iterable[str]) -> dict[str, Any]:
     """``KEY=VALUE`` words of ``--cfg-options`` as a dict; values as MMEngine reads them.
 
     Raises:
-        UserError: If a word has no ``=``.
+        UserError: If a word is no such pair.
     """
     from mmengine.config import DictAction
 
@@ -23,3 +27,110 @@ def parse(words: Iterable[str]) -> dict[str, Any]:
             raise UserError(f"--cfg-options takes KEY=VALUE, not {word!r}")
         found[key] = DictAction._parse_iterable(value)
     return found
+
+
+def use_amp(config: Config) -> None:
+    """``--amp``: mixed precision, float16 with loss scaling on a GPU, else bfloat16.
+
+    Raises:
+        UserError: If the config's optimiser wrapper is not the plain one.
+    """
+    import torch
+
+    wrapper = config.optim_wrapper
+    name = wrapper.get("type", "OptimWrapper")
+    if name in ("AmpOptimWrapper", "mmsuper.AutocastOptimWrapper"):
+        return
+    if name != "OptimWrapper":
+        raise UserError(f"--amp works with an optim_wrapper of type OptimWrapper, not {name}")
+    if torch.cuda.is_available():
+        wrapper.type = "AmpOptimWrapper"
+        wrapper.setdefault("loss_scale", "dynamic")
+    else:
+        wrapper.type = "mmsuper.AutocastOptimWrapper"
+
+
+def scale_learning_rate(config: Config) -> None:
+    """``--auto-scale-lr``: learning rates in proportion to the batch size over all processes.
+
+    Raises:
+        UserError: If the config does not say for which batch size its rates are.
+    """
+    if not config.get("auto_scale_lr", {}).get("base_batch_size"):
+        raise UserError(
+            "--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=N) in the config, the "
+            "batch size that its learning rate is for"
+        )
+    config.auto_scale_lr.enable = True
+
+
+def no_validation(config: Config) -> None:
+    """``--no-validate``: train only; there is then no best checkpoint either."""
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None
+    checkpoint = config.get("default_hooks", {}).get("checkpoint")
+    if checkpoint:
+        checkpoint.pop("save_best", None)
+
+
+def only_test(config: Config) -> None:
+    """Leave out of a config what a test does not need.
+
+    Raises:
+        UserError: If the config has no test set.
+    """
+    if not config.get("test_cfg") or not config.get("test_dataloader"):
+        raise UserError(f"{config.filename} has no test set: test_cfg and test_dataloader")
+    for key in (
+        *("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"),
+        *("val_dataloader", "val_cfg", "val_evaluator", "auto_scale_lr"),
+    ):
+        config[key] = None
+
+
+def use_tta(config: Config) -> None:
+    """``--tta``: test-time augmentation by the config's ``tta_model`` and ``tta_pipeline``.
+
+    Raises:
+        UserError: If the config has no ``tta_model``.
+    """
+    if not config.get("tta_model"):
+        raise UserError(
+            f"--tta needs a tta_model in {config.filename}, for example "
+            "dict(type='mmsuper.SelfEnsemble')"
+        )
+    config.model = {**config.tta_model, "module": config.model}
+    if config.get("tta_pipeline"):
+        loaders = config.test_dataloader
+        for loader in loaders if isinstance(loaders, list) else [loaders]:
+            dataset = loader.dataset
+            while "dataset" in dataset:
+                dataset = dataset.dataset
+            dataset.pipeline = config.tta_pipeline
+
+
+def dump_predictions(config: Config, path: str) -> None:
+    """``--out FILE.pkl``: also write every prediction, as MMEngine's ``DumpResults`` does.
+
+    Raises:
+        UserError: If the file's name says something else, or its folder does not exist.
+    """
+    if Path(path).suffix not in (".pkl", ".pickle"):
+        raise UserError(f"--out writes predictions to a .pkl or metrics to a .json, not {path}")
+    several = isinstance(config.test_dataloader, list)
+    metrics = config.test_evaluator
+    dump = {"type": "DumpResults", "out_file_path": path}
+    if several:
+        raise UserError("--out with a .pkl takes a config with one test set")
+    if isinstance(metrics, dict) and "metrics" in metrics:
+        inner = metrics["metrics"]
+        metrics["metrics"] = [*(inner if isinstance(inner, list) else [inner]), dump]
+    else:
+        config.test_evaluator = [*(metrics if isinstance(metrics, list) else [metrics]), dump]
+
+
+def show_predictions(config: Config, folder: str) -> None:
+    """``--show-dir DIR``: write every prediction as a picture."""
+    config.custom_hooks = [
+        *(config.get("custom_hooks") or []),
+        {"type": "mmsuper.SavePicturesHook", "folder": folder},
+    ]

@@ -1,4 +1,4 @@
-"""MMEngine's two runners, with a plain work dir and quiet beginnings.
+"""MMEngine's two runners, with a plain work dir and resuming that is exact.
 
 What a run leaves in its work dir is described in ``docs/verbs/train.md``. MMEngine would
 make a folder named after the time of every start; ours is called ``log``, and a resumed run
@@ -13,14 +13,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine import runner as mmengine_runner
 from mmengine.dist import master_only
 from mmengine.registry import STRATEGIES
+from torch import nn
 
+from mmsuper import checkpoint as checkpoint_files
+from mmsuper.engine import seeding
 from mmsuper.engine.files import write_text
 from mmsuper.registry import RUNNERS
 
 LOG_FOLDER = "log"
+
+
+def bare(model: nn.Module) -> nn.Module:
+    """The model itself, without what wraps it: data-parallel, test-time augmentation."""
+    while isinstance(getattr(model, "module", None), nn.Module):
+        model = model.module
+    return model
 
 
 @contextmanager
@@ -40,12 +51,43 @@ def quiet(logger: logging.Logger) -> Iterator[None]:
             handler.setLevel(level)
 
 
-class _PlainWorkDir:
-    """Common to both runners."""
+def compile_parts(model: nn.Module, options: bool | dict[str, Any] | None) -> None:
+    """Compile each part of a model by itself, in place: its networks and losses.
+
+    The model's own ``forward`` is left alone, because what goes in there besides tensors
+    (data samples) is different at every iteration.
+
+    Args:
+        model: A model of MMEngine's kind.
+        options: The config's ``compile``: whether to, or arguments of ``torch.compile``.
+    """
+    if not options:
+        return
+    for name, part in bare(model).named_children():
+        if name != "data_preprocessor":
+            part.compile(**({} if options is True else options))
+
+
+class _Common:
+    """What both runners do differently from MMEngine's."""
 
     cfg: Any
     logger: Any
     work_dir: str
+    _train_dataloader: Any
+    _resume: Any
+    _testing = False
+
+    def test(self) -> dict:
+        """Test; a checkpoint must then fit the model in every tensor."""
+        self._testing = True
+        return super().test()  # type: ignore[misc]
+
+    def build_train_loop(self, loop: Any) -> Any:
+        """Build the train loop, with a data loader that can start at any iteration."""
+        if isinstance(loop, dict):
+            self._train_dataloader = seeding.stream(self._train_dataloader, self.seed)  # type: ignore[attr-defined]
+        return super().build_train_loop(loop)  # type: ignore[misc]
 
     @master_only
     def dump_config(self) -> None:
@@ -56,9 +98,13 @@ class _PlainWorkDir:
         with quiet(self.logger):
             super()._log_env(*arguments)  # type: ignore[misc]
 
+    def get_hooks_info(self) -> str:
+        """MMEngine logs the list of all hooks at every start; ours are in the documentation."""
+        return "see docs/verbs/train.md"
+
 
 @RUNNERS.register_module()
-class Runner(_PlainWorkDir, mmengine_runner.Runner):
+class Runner(_Common, mmengine_runner.Runner):
     """MMEngine's ``Runner``."""
 
     def setup_env(self, env_cfg: dict) -> None:
@@ -66,23 +112,105 @@ class Runner(_PlainWorkDir, mmengine_runner.Runner):
         super().setup_env(env_cfg)
         self._timestamp = LOG_FOLDER
 
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for several processes, on processors as well as on GPUs."""
+        if self.distributed and not torch.cuda.is_available():
+            model_wrapper_cfg = {"broadcast_buffers": False, **(model_wrapper_cfg or {})}
+            model_wrapper_cfg["device_ids"] = None
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def load_checkpoint(self, filename: str, *arguments: Any, **options: Any) -> dict:
+        """Load weights of ours or of a paper's authors; see ``mmsuper.checkpoint``."""
+        if self._resume:
+            return super().load_checkpoint(filename, *arguments, **options)
+        checkpoint = load_weights(bare(self.model), filename, strict=self._testing)
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        self._has_loaded = True
+        self.logger.info(f"weights of {filename}")
+        return checkpoint
+
+    def _maybe_compile(self, target: str) -> None:
+        compile_parts(self.model, self.cfg.get("compile"))
+
 
 @RUNNERS.register_module()
-class FlexibleRunner(_PlainWorkDir, mmengine_runner._flexible_runner.FlexibleRunner):
+class FlexibleRunner(_Common, mmengine_runner.FlexibleRunner):
     """MMEngine's ``FlexibleRunner``: strategies such as FSDP and DeepSpeed."""
 
+    checkpoint_meta: dict[str, Any]
+    _ran_before_run = False
+
     def build_strategy(self, strategy: Any = None, launcher: str = "none", **options: Any) -> Any:
-        """Build the strategy; the "time stamp" that names log files becomes a plain word."""
+        """Build the strategy, as a sub-class with the differences of ``_Strategy``."""
         if strategy is None:
             strategy = {"type": "SingleDeviceStrategy" if launcher == "none" else "DDPStrategy"}
         strategy = dict(strategy)
         base = strategy["type"]
         base = STRATEGIES.get(base) if isinstance(base, str) else base
-        strategy["type"] = type(base.__name__, (_PlainLog, base), {})
+        strategy["type"] = type(base.__name__, (_Strategy, base), {})
         return super().build_strategy(strategy, launcher=launcher, **options)
 
+    def load_or_resume(self) -> None:
+        """Load or resume, after ``before_run``: EMAHook makes its copy of the model there."""
+        self.call_hook("before_run")
+        super().load_or_resume()
 
-class _PlainLog:
+    def call_hook(self, fn_name: str, **arguments: Any) -> None:
+        """Call all hooks; ``before_run`` only once."""
+        if fn_name == "before_run":
+            if self._ran_before_run:
+                return
+            self._ran_before_run = True
+        super().call_hook(fn_name, **arguments)
+
+    def load_checkpoint(self, filename: str, *arguments: Any, **options: Any) -> None:
+        """Load weights of ours or of a paper's authors; sharded models take only ours."""
+        model = bare(self.model)
+        if type(self.strategy).__name__ not in ("SingleDeviceStrategy", "DDPStrategy"):
+            super().load_checkpoint(filename, *arguments, **options)
+            return
+        checkpoint = load_weights(model, filename, strict=self._testing)
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+
+    def save_checkpoint(self, *arguments: Any, meta: dict | None = None, **options: Any) -> None:
+        """Save; what is said of the iteration stays true when a validation comes first."""
+        self.checkpoint_meta = dict(meta or {})
+        super().save_checkpoint(*arguments, meta=meta, **options)
+
+
+class _Strategy:
+    model: Any
+
     def _setup_env(self, **options: Any) -> None:
         super()._setup_env(**options)  # type: ignore[misc]
         self._timestamp = LOG_FOLDER
+
+    def compile_model(self, model: nn.Module, compile: bool | dict = False) -> nn.Module:
+        options = dict(compile) if isinstance(compile, dict) else compile
+        if isinstance(options, dict):
+            options.pop("target", None)
+            options = options or True
+        compile_parts(model, options)
+        return model
+
+
+def load_weights(model: nn.Module, path: str, strict: bool) -> dict:
+    """Load a checkpoint into a model and return it in MMEngine's form.
+
+    Args:
+        model: The model of a config.
+        path: See :func:`mmsuper.checkpoint.load_weights`; an address is read by MMEngine.
+        strict: Whether every tensor must fit. Fine-tuning takes what does.
+
+    Raises:
+        UserError: If the file cannot be read, or nothing of it fits.
+    """
+    from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
+
+    if "://" in path or not strict:
+        content = _load_checkpoint(path, map_location="cpu")
+        state = content.get("state_dict", content)
+        if state.keys() & model.state_dict().keys():
+            return _load_checkpoint_to_model(model, content)
+    checkpoint_files.load_weights(model, path)
+    return {"state_dict": model.state_dict()}
