@@ -27,14 +27,14 @@ READABLE = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".pgm"}
 )
 # What a file of each kind can hold, and its longest side where the format has a limit.
-_WRITABLE = {
+WRITABLE = {
     ".png": ("PNG", {"L", "LA", "RGB", "RGBA"}, None),
     ".jpg": ("JPEG", {"L", "RGB", "CMYK"}, 65500),
     ".jpeg": ("JPEG", {"L", "RGB", "CMYK"}, 65500),
     ".tif": ("TIFF", {"L", "LA", "RGB", "RGBA", "CMYK"}, None),
     ".tiff": ("TIFF", {"L", "LA", "RGB", "RGBA", "CMYK"}, None),
     ".webp": ("WEBP", {"L", "RGB", "RGBA"}, 16383),
-    ".bmp": ("BMP", {"L", "RGB"}, None),
+    ".bmp": ("BMP", {"L", "RGB", "RGBA"}, None),
 }
 _SAVE_OPTIONS: dict[str, dict] = {
     "JPEG": {"quality": 95, "subsampling": 0},
@@ -114,9 +114,9 @@ def check_writable(path: Path, mode: str, size: tuple[int, int]) -> None:
     Raises:
         UserError: If its format is unknown or too small for the picture.
     """
-    if path.suffix.lower() not in _WRITABLE:
-        raise UserError(f"cannot write {path}: name a file ending in {', '.join(_WRITABLE)}")
-    kind, modes, limit = _WRITABLE[path.suffix.lower()]
+    if path.suffix.lower() not in WRITABLE:
+        raise UserError(f"cannot write {path}: name a file ending in {', '.join(WRITABLE)}")
+    kind, modes, limit = WRITABLE[path.suffix.lower()]
     if mode not in modes:
         raise UserError(f"cannot write {path}: {kind} cannot hold a picture of mode {mode}")
     if limit is not None and max(size) > limit:
@@ -125,9 +125,23 @@ def check_writable(path: Path, mode: str, size: tuple[int, int]) -> None:
 
 def output_name(path: Path) -> Path:
     """Return the name under which a result is stored: the input's, or that with ``.png``."""
-    if path.suffix.lower() in _WRITABLE:
+    if path.suffix.lower() in WRITABLE:
         return path
     return path.with_name(path.name + ".png")
+
+
+def displayed(picture: Picture) -> np.ndarray:
+    """How a picture looks on a white page: (H, W, 3) uint8, in RGB."""
+    from PIL import Image
+
+    pixels = picture.pixels
+    if pixels.dtype == np.uint16:
+        pixels = from_float(to_float(pixels), np.dtype(np.uint8))
+    image = Image.fromarray(pixels[..., 0] if picture.mode == "L" else pixels, picture.mode)
+    if picture.mode in ("LA", "RGBA"):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB"))
 
 
 def write(path: str | Path, picture: Picture) -> None:
@@ -144,7 +158,7 @@ def write(path: str | Path, picture: Picture) -> None:
     check_writable(path, picture.mode, (height, width))
     try:
         with replacing(path) as temporary:
-            _encode(temporary, picture, _WRITABLE[path.suffix.lower()][0])
+            _encode(temporary, picture, WRITABLE[path.suffix.lower()][0])
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 

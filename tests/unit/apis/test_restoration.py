@@ -126,6 +126,14 @@ def test_tiles_are_used_by_themselves_when_the_picture_is_large(monkeypatch):
     assert set(network.seen) == {(1, 3, 13, 24)}
 
 
+def test_bicubic_in_tiles_is_bicubic_whole(monkeypatch):
+    monkeypatch.setattr(restoration, "DEFAULT_TILE", 11)
+    picture = Picture(make_pixels(30, 41, 3), "RGB")
+    np.testing.assert_array_equal(
+        restoration.bicubic(picture, 3).pixels, imresize(picture.pixels, 3)
+    )
+
+
 @pytest.fixture(scope="module")
 def dlgsanet():
     """DLGSANet with filled weights of the parity cases, small windows so that tests are fast."""

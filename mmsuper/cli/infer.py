@@ -1,0 +1,212 @@
+"""Apply a model to your own files.
+
+Super-resolution: pictures of any size and mode (grey, RGB, palette, alpha, CMYK, 8 or 16
+bit) are enlarged by the model's factor and written under the same name, in the same mode
+and depth. Folders are searched with their sub-folders, whose structure is kept. Results
+that are there already are skipped, unless --overwrite is given. A file that cannot be read
+is named and skipped, and the exit code is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress, TaskID
+
+    from mmsuper.apis.batch import Job
+    from mmsuper.apis.restoration import RestorationInferencer
+    from mmsuper.visualization.comparison import Score
+
+    # A picture's name, and the scores of bicubic and of the result.
+    PictureScores = tuple[str, list[Score]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``infer``."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="model or paper (see the verb list), or a config file"
+    )
+    parser.add_argument("inputs", nargs="+", metavar="IMAGE|FOLDER")
+    parser.add_argument(
+        "-o", "--out", required=True, help="folder for the results; or, for one picture, a file"
+    )
+    parser.add_argument(
+        "--weights", metavar="PATH", help="checkpoint, ours or the authors'; default: the model's"
+    )
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--tile",
+        type=int,
+        metavar="N",
+        help="work in tiles of NxN input pixels, 0: never; default: 512 for larger pictures",
+    )
+    parser.add_argument(
+        "--tile-overlap",
+        type=int,
+        metavar="M",
+        help="input pixels computed but not kept at a tile's inner borders; default: 64",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument("--strict", action="store_true", help="stop at the first bad file")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="also write compare/NAME.png: bicubic and result side by side",
+    )
+    parser.add_argument(
+        "--gt",
+        metavar="FOLDER",
+        help="true high-resolution pictures of the same names: print PSNR and SSIM",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``infer``."""
+    from mmsuper.apis.models import find_model
+
+    if not arguments.model.endswith(".py"):
+        info = find_model(arguments.model)
+        if info.task != "Image Super-Resolution":
+            return importlib.import_module(f"mmsuper.projects.{info.project}.infer").run(arguments)
+    return _super_resolve(arguments)
+
+
+def _super_resolve(arguments: argparse.Namespace) -> int:
+    from mmsuper.apis import batch
+
+    jobs = batch.plan(arguments.inputs, arguments.out, arguments.gt)
+    todo = [job for job in jobs if arguments.overwrite or not job.target.exists()]
+    batch.check_writable(job.target.parent for job in todo)
+    failed = _run_jobs(arguments, todo) if todo else 0
+    parts = [f"{len(todo) - failed} done"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if len(todo) < len(jobs):
+        parts.append(f"{len(jobs) - len(todo)} skipped, as they exist (--overwrite redoes them)")
+    print(", ".join(parts))
+    return 1 if failed else 0
+
+
+def _run_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> int:
+    """Work through the files with a progress bar; returns how many failed."""
+    from mmsuper.apis.restoration import DEFAULT_OVERLAP, RestorationInferencer
+    from mmsuper.errors import CheckFailed, UserError
+
+    overlap = DEFAULT_OVERLAP if arguments.tile_overlap is None else arguments.tile_overlap
+    enlarge = RestorationInferencer(
+        arguments.model, arguments.weights, arguments.device, arguments.tile, overlap
+    )
+    failed, scores = 0, []
+    with _progress_bar() as bar:
+        task = bar.add_task("", total=sum(map(_pixels, jobs)))
+        for job in jobs:
+            share, start = _pixels(job), bar.tasks[task].completed
+            bar.update(task, description=job.source.name)
+            advance = functools.partial(_advance, bar, task, start, share)
+            try:
+                scores += _run_job(enlarge, job, arguments.compare, advance)
+            except UserError as error:
+                if arguments.strict:
+                    raise CheckFailed(str(error)) from error
+                bar.console.print(f"skipped: {error}", style="red", markup=False, soft_wrap=True)
+                failed += 1
+            advance(1, 1)
+    if scores:
+        _print_scores(scores)
+    return failed
+
+
+def _run_job(
+    enlarge: RestorationInferencer, job: Job, compare: bool, advance: Callable[[int, int], None]
+) -> list[PictureScores]:
+    """Read, enlarge, write; returns the scores of the picture if its truth is known."""
+    from mmsuper.apis.restoration import bicubic
+    from mmsuper.data import image_io
+    from mmsuper.visualization.comparison import score, side_by_side
+
+    started = time.monotonic()
+    picture = image_io.read(job.source)
+    height, width = (enlarge.scale * side for side in picture.pixels.shape[:2])
+    image_io.check_writable(job.target, picture.mode, (height, width))
+    result = enlarge.restore(picture, advance)
+    image_io.write(job.target, result)
+    print(f"{job.target}  {width}x{height}  {time.monotonic() - started:.1f} s", flush=True)
+    if not compare and job.truth is None:
+        return []
+
+    titles = ["bicubic", "result"]
+    images = [image_io.displayed(bicubic(picture, enlarge.scale)), image_io.displayed(result)]
+    scores = []
+    if job.truth is not None:
+        truth = image_io.displayed(image_io.read(job.truth))
+        scores = [score(image, truth, enlarge.scale) for image in images]
+        titles = [f"{title}  {value}" for title, value in zip(titles, scores, strict=True)]
+        titles.append("truth")
+        images.append(truth[:height, :width])
+    if compare:
+        page = side_by_side(list(zip(titles, images, strict=True)))
+        image_io.write(job.compare, image_io.from_array(page))
+    return [(job.source.name, scores)] if scores else []
+
+
+def _advance(bar: Progress, task: TaskID, start: float, share: int, done: int, total: int) -> None:
+    bar.update(task, completed=start + share * done / total)
+
+
+def _pixels(job: Job) -> int:
+    """Pixels of a picture by its header, to weigh its share of the work; 0 if it has none."""
+    from PIL import Image
+
+    try:
+        with Image.open(job.source) as image:
+            return image.width * image.height
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 0  # reading it in its turn will say what is wrong
+
+
+def _progress_bar() -> Progress:
+    """A bar with the remaining time, on standard error, where results do not go."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        redirect_stdout=sys.stdout.isatty(),
+        transient=True,
+    )
+
+
+def _print_scores(scores: list[PictureScores]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mmsuper.visualization.comparison import Score
+
+    table = Table("picture", "bicubic PSNR-Y / SSIM-Y", "result PSNR-Y / SSIM-Y")
+    for name, values in scores:
+        table.add_row(name, *map(str, values))
+    columns = zip(*(values for _, values in scores), strict=True)
+    means = [
+        Score(*(sum(v) / len(scores) for v in zip(*column, strict=True))) for column in columns
+    ]
+    table.add_section()
+    table.add_row("mean", *map(str, means))
+    Console().print(table)
