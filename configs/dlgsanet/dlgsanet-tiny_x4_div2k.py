@@ -1,0 +1,11 @@
+# The paper's tiny x4, with its training and its five test sets.
+_base_ = [
+    '../_base_/models/dlgsanet_tiny_x4.py',
+    '../_base_/datasets/div2k.py',
+    '../_base_/datasets/sr_benchmarks.py',
+    '../_base_/schedules/sr_500k.py',
+    '../_base_/runtime/default.py',
+]
+default_hooks = dict(
+    logger=dict(interval=100),
+    checkpoint=dict(interval=10_000, save_best='PSNR', rule='greater'))
