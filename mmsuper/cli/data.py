@@ -1,6 +1,7 @@
-"""Make the sample data sets, or prepare a downloaded one.
+"""Make the sample data sets, or prepare your own or a downloaded one.
 
-Without arguments all sample kinds are made; what is there already stays. `prepare div2k`
+Without arguments all sample kinds are made; what is there already stays. `prepare pairs`
+makes HR and LRx2, LRx3, LRx4 folders out of pictures, by MATLAB bicubic. `prepare div2k`
 cuts a downloaded DIV2K into the sub-images that the training configs read.
 """
 
@@ -16,16 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="*",
         metavar="KIND",
-        help="kinds of sample data (all if none is named), or: prepare div2k",
+        help="kinds of sample data (all if none is named), or: prepare pairs, prepare div2k",
+    )
+    parser.add_argument("-i", "--input", type=Path, help="prepare: the pictures (data/DIV2K)")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="where to (data/samples; div2k: same as input)"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, help="sample data: where to (data/samples); prepare: as input"
-    )
-    parser.add_argument(
-        "-i", "--input", type=Path, default=Path("data/DIV2K"), help="prepare: the download"
-    )
-    parser.add_argument(
-        "--scales", type=int, nargs="+", default=[2, 3, 4], help="prepare: scales to cut (2 3 4)"
+        "--scales", type=int, nargs="+", default=[2, 3, 4], help="prepare: which (2 3 4)"
     )
     parser.add_argument("-j", "--jobs", type=int, help="prepare: processes (one a core)")
 
@@ -61,8 +60,17 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from mmsuper.data import prepare
     from mmsuper.errors import UserError
 
-    if arguments.what[1:] != ["div2k"]:
-        raise UserError("prepare knows one data set: python -m mmsuper data prepare div2k")
-    folder = arguments.input
-    prepare.div2k(folder, arguments.output or folder, arguments.scales, arguments.jobs)
+    source, target = arguments.input, arguments.output
+    if arguments.what[1:] == ["div2k"]:
+        source = source or Path("data/DIV2K")
+        target = target or source
+        count = prepare.div2k(source, target, arguments.scales, arguments.jobs)
+        print(f"{count} sub-images at each scale in {target}")
+    elif arguments.what[1:] == ["pairs"]:
+        if source is None or target is None:
+            raise UserError("prepare pairs needs -i, a folder of pictures, and -o, where to")
+        count = prepare.pairs(source, target, arguments.scales, arguments.jobs)
+        print(f"{count} pictures at each scale in {target}")
+    else:
+        raise UserError("prepare knows: prepare pairs, prepare div2k")
     return 0
