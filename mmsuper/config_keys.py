@@ -57,6 +57,7 @@ REGISTRIES = {
 TAKEN_BEFORE = {
     "hook": {"priority"},
     "loop": {"by_epoch"},
+    "model": {"pretrained"},
     "parameter scheduler": {"convert_to_iter_based"},
     "optim_wrapper": {"constructor", "optimizer", "paramwise_cfg"},
 }
@@ -83,8 +84,9 @@ RANDOMNESS = {"deterministic", "diff_rank_seed", "seed"}
 SCALE_LR = {"base_batch_size", "enable"}
 LOADER_ALSO = {"num_batch_per_epoch"}
 MARKS = {"_delete_", "_scope_", "type"}
-# Layers are built by functions that take keys out of these dicts in ways of their own.
-LAYER = re.compile(r"(act|conv|norm|padding|plugin|upsample)_cfg$|^plugins$")
+# Layers and augmentation policies: what builds them takes keys out of these dicts in ways
+# of its own.
+OWN_WAYS = re.compile(r"(act|conv|norm|padding|plugin|upsample)_cfg$|^plugins$|^policies$")
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def find_target(keys: list[str], node: dict[str, Any], scope: str | None) -> Tar
     """
     if not keys:
         return Target("a config", frozenset(_top_keys()))
-    if any(LAYER.search(key) for key in keys):
+    if any(OWN_WAYS.search(key) for key in keys):
         return None
     if "type" in node:
         return _class_target(keys[0], node["type"], scope)
@@ -293,9 +295,16 @@ def _plain_target(keys: list[str]) -> Target | None:
 
 @functools.cache
 def _top_keys() -> frozenset[str]:
-    from mmengine.runner import Runner
+    """The Runner's parameters, read from its source: importing it takes seconds."""
+    import mmengine
 
-    return (parameters(Runner) or frozenset()) | ALSO_READ
+    source = Path(mmengine.__file__).parent / "runner" / "runner.py"
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    runner = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Runner")
+    constructor = next(
+        n for n in runner.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"
+    )
+    return frozenset(argument.arg for argument in constructor.args.args[1:]) | ALSO_READ
 
 
 @functools.cache

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsuper.compat import hosts
 from mmsuper.errors import UserError
+from mmsuper.paths import payload_root
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -19,7 +23,8 @@ def load(path: str | Path, options: dict[str, Any] | None = None) -> Config:
     against what it is given to, which imports those libraries.
 
     Args:
-        path: A text-style config file.
+        path: A text-style config file, or the name of one that a library ships, such as
+            ``mmdet::retinanet/retinanet_r50_fpn_1x_coco.py``.
         options: Dotted keys and their values (``--cfg-options``), merged last.
 
     Raises:
@@ -30,11 +35,14 @@ def load(path: str | Path, options: dict[str, Any] | None = None) -> Config:
 
     from mmsuper import config_keys
 
+    path = locate(path)
     config = read(path, options)
-    hosts.prepare(config)
-    if config.get("custom_imports"):
-        import_modules_from_strings(**config.custom_imports)
-    config_keys.check(config, path)
+    # Some libraries print while they are imported; standard output is for results.
+    with contextlib.redirect_stdout(sys.stderr):
+        hosts.prepare(config)
+        if config.get("custom_imports"):
+            import_modules_from_strings(**config.custom_imports)
+        config_keys.check(config, path)
     return config
 
 
@@ -48,9 +56,7 @@ def read(path: str | Path, options: dict[str, Any] | None = None) -> Config:
 
     from mmsuper import config_keys
 
-    if not Path(path).is_file():
-        raise UserError(f"no config file at {path}")
-    hosts.resolve_config_names()
+    path = locate(path)
     try:
         config = Config.fromfile(path, import_custom_modules=False)
     except UserError:
@@ -63,3 +69,28 @@ def read(path: str | Path, options: dict[str, Any] | None = None) -> Config:
         config.merge_from_dict(options)
     config_keys.check_top(config.to_dict(), path)
     return config
+
+
+def locate(name: str | Path) -> Path:
+    """The file that a config's path or name means.
+
+    Args:
+        name: A path, or ``library::path`` for a config that a library ships.
+
+    Raises:
+        UserError: If there is no such file; it names the nearest of ours.
+    """
+    from mmengine.config import Config
+
+    hosts.resolve_config_names()
+    if Path(name).is_file():
+        return Path(name)
+    if "::" in str(name):
+        try:
+            return Path(Config._get_cfg_path(str(name), "")[0])
+        except (AssertionError, ImportError, OSError, ValueError) as error:
+            raise UserError(f"no config is called {name}: {error}") from error
+    ours = {path.stem: path for path in sorted((payload_root() / "configs").glob("[!_]*/*.py"))}
+    near = difflib.get_close_matches(Path(name).stem, ours, 1, 0.5)
+    hint = f"; did you mean {ours[near[0]]}?" if near else ""
+    raise UserError(f"no config file at {name}{hint}")

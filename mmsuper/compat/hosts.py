@@ -56,8 +56,8 @@ def prepare(config: Config) -> None:
     types = set(named_types(config.to_dict(), config.get("default_scope")))
     libraries = {library for library, _ in types} | {config.get("default_scope")}
     try:
-        # mmdet's models import mmpretrain's when it is installed.
-        if libraries & {"mmpretrain", "mmdet"} and importlib.util.find_spec("mmpretrain"):
+        # mmdet's models and mmseg's data sets import mmpretrain where it is installed.
+        if libraries & {"mmpretrain", "mmdet", "mmseg"} and importlib.util.find_spec("mmpretrain"):
             from mmsuper.compat import mmpretrain
 
             mmpretrain.apply()

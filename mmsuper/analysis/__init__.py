@@ -1,0 +1,1 @@
+"""Cost and speed of a config's model, and curves of runs: the verb ``analyze``."""

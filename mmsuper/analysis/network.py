@@ -1,0 +1,72 @@
+"""A config's model as a plain function of one tensor, which is what is measured."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mmsuper.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from mmengine.config import Config
+
+# Input sizes (C, H, W) at which the papers of each host library count costs.
+SHAPES = {
+    "mmagic": (3, 64, 64),
+    "mmdet": (3, 800, 1280),
+    "mmpretrain": (3, 224, 224),
+    "mmseg": (3, 512, 512),
+}
+
+
+def build(config: Config) -> torch.nn.Module:
+    """The config's model, in evaluation mode and with untrained weights.
+
+    Raises:
+        UserError: If the config has no model.
+    """
+    from mmengine.registry import MODELS, DefaultScope, init_default_scope
+
+    if "model" not in config:
+        raise UserError(f"{config.filename} has no model")
+    if DefaultScope.get_current_instance() is None:
+        init_default_scope(config.get("default_scope", "mmengine"))
+    content = dict(config.model)
+    if config.get("data_preprocessor"):
+        content.setdefault("data_preprocessor", config.data_preprocessor)
+    with DefaultScope.overwrite_default_scope(config.get("default_scope")):
+        return MODELS.build(content).eval()
+
+
+def default_shape(config: Config) -> tuple[int, int, int]:
+    """Input size to measure at where none is asked for."""
+    return SHAPES.get(config.get("default_scope", ""), (3, 224, 224))
+
+
+def as_function(model: torch.nn.Module) -> tuple[torch.nn.Module, Callable[[torch.Tensor], Any]]:
+    """The network inside a model, and a function of one (N, C, H, W) tensor that runs it.
+
+    A restoration model's network is its generator. Other models are run in the mode that
+    OpenMMLab calls ``tensor``: forward without loss and without post-processing.
+    """
+    generator = getattr(model, "generator", None)
+    if generator is not None:
+        return generator, generator
+    if not hasattr(model, "data_preprocessor"):
+        return model, model
+    return model, functools.partial(_run_host_model, model)
+
+
+def _run_host_model(model: torch.nn.Module, inputs: torch.Tensor) -> Any:
+    """Forward of a detector, segmentor or classifier on pictures of their own size."""
+    samples = None
+    if any(base.__module__.startswith("mmdet.") for base in type(model).__mro__):
+        from mmdet.structures import DetDataSample
+
+        size = tuple(inputs.shape[-2:])
+        names = ("img_shape", "ori_shape", "pad_shape", "batch_input_shape")
+        meta = {**dict.fromkeys(names, size), "scale_factor": (1.0, 1.0)}
+        samples = [DetDataSample(metainfo=meta) for _ in inputs]
+    return model(inputs, samples, mode="tensor")
