@@ -65,6 +65,31 @@ def ssim(a: np.ndarray, b: np.ndarray, crop_border: int = 0, y_channel: bool = F
     return float(similarity.mean())
 
 
+def niqe(image: np.ndarray, crop_border: int = 0) -> float:
+    """Natural Image Quality Evaluator on luma: no reference, lower is better.
+
+    This is mmagic's implementation, by its own account almost equal to the authors' MATLAB
+    code.
+
+    Args:
+        image: (H, W, 3) in RGB, values in [0, 255].
+        crop_border: How many pixels at each border do not count.
+
+    Raises:
+        ValueError: If there are less than two blocks of 96x96 pixels inside the border,
+            of which the measure takes statistics.
+    """
+    from mmsuper.compat import mmagic
+
+    mmagic.apply()
+    from mmagic.evaluation.metrics.niqe import niqe as mmagic_niqe
+
+    rows, columns = (length - 2 * crop_border for length in image.shape[:2])
+    if (rows // 96) * (columns // 96) < 2:
+        raise ValueError(f"NIQE needs two blocks of 96x96 pixels, and {rows}x{columns} are left")
+    return float(mmagic_niqe(image[..., ::-1], crop_border, input_order="HWC", convert_to="y"))
+
+
 def to_y(image: np.ndarray) -> np.ndarray:
     """Luma of ITU-R BT.601 in [16, 235], unrounded, as float64 of shape (H, W, 1).
 

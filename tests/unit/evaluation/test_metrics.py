@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmsuper.evaluation import psnr, ssim
+from mmsuper.errors import UserError
+from mmsuper.evaluation import niqe, psnr, ssim
 from mmsuper.registry import METRICS
 
 
@@ -81,3 +82,55 @@ def test_size_mismatch_names_both_sizes(pair):
     metric = METRICS.build({"type": "mmsuper.PSNR"})
     with pytest.raises(ValueError, match=r"\(24, 29, 3\) and \(24, 30, 3\)"):
         metric.process(None, [sample(truth, prediction[:, 1:])])
+
+
+def test_frames_without_truth_are_an_error(pair):
+    one = sample(*pair)
+    one["gt_img"] = torch.stack([one["gt_img"]] * 2)
+    with pytest.raises(ValueError, match="1 frames predicted and 2 given"):
+        METRICS.build({"type": "mmsuper.PSNR"}).process(None, [one])
+
+
+def test_niqe_rates_noise_worse():
+    from skimage import data
+
+    image = data.astronaut()[:192, 100:420]
+    noisy = np.clip(image + np.random.default_rng(0).normal(0, 40, image.shape), 0, 255)
+    assert 1.5 * niqe(image) < niqe(noisy.round())
+    metric = METRICS.build({"type": "mmsuper.NIQE", "crop_border": 4})
+    metric.process(None, [sample(image, image.astype(float))])
+    assert metric.evaluate(1) == {"NIQE": niqe(image, 4)}
+
+
+def test_niqe_of_a_small_picture_is_an_error():
+    with pytest.raises(ValueError, match="two blocks"):
+        niqe(np.zeros((100, 191, 3), np.uint8))
+
+
+def test_lpips_without_backbone_says_what_to_download(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"download https://download\.pytorch\.org/models/alexnet"):
+        METRICS.build({"type": "mmsuper.LPIPS"})
+    with pytest.raises(UserError, match="no backbone 'resnet'"):
+        METRICS.build({"type": "mmsuper.LPIPS", "backbone": "resnet"})
+
+
+def test_lpips_is_the_packages(monkeypatch, tmp_path, pair):
+    import lpips
+    import torchvision
+
+    # Random weights in place of the published ones, which need a download.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    torch.manual_seed(0)
+    weights = torchvision.models.squeezenet1_1().state_dict()
+    torch.save(weights, tmp_path / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth")
+    truth, prediction = np.tile(pair[0], (2, 2, 1)), np.tile(pair[1], (2, 2, 1))
+
+    metric = METRICS.build({"type": "mmsuper.LPIPS", "backbone": "squeeze", "crop_border": 4})
+    metric.process(None, [sample(truth, prediction), sample(truth, truth)])
+    inner = np.s_[4:-4, 4:-4]
+    a, b = (lpips.im2tensor(image[inner]) for image in (prediction, truth))
+    expected = lpips.LPIPS(net="squeeze", verbose=False)(a, b).item() / 2
+    assert expected > 0
+    assert metric.evaluate(2)["LPIPS"] == pytest.approx(expected, rel=1e-4)
