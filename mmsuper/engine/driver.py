@@ -47,6 +47,8 @@ def train(arguments: Namespace) -> int:
             report.pairs(dry_run(config))
             return 0
         _prepare_resume(config, arguments)
+        if config.get("load_from"):
+            _check_exists(config.load_from)
         with _recorded(config, "train"):
             runner = build_runner(config)
             runner.train()
@@ -61,8 +63,7 @@ def test(arguments: Namespace) -> int:
         UserError: If the config, the data, the checkpoint or the disk do not allow it.
     """
     config = _load(arguments)
-    if not Path(arguments.checkpoint).is_file() and "://" not in arguments.checkpoint:
-        raise UserError(f"no checkpoint at {arguments.checkpoint}")
+    _check_exists(arguments.checkpoint)
     config.work_dir = _work_dir(config, arguments.work_dir, "test")
     config.load_from, config.resume = arguments.checkpoint, False
     options.only_test(config)
@@ -107,6 +108,11 @@ def _work_dir(config: Config, chosen: str | None, *below: str) -> str:
         return chosen
     folder = config.get("work_dir") or Path("work_dirs") / Path(config.filename).stem
     return str(Path(folder, *below))
+
+
+def _check_exists(checkpoint: str) -> None:
+    if "://" not in checkpoint and not Path(checkpoint).is_file():
+        raise UserError(f"no checkpoint at {checkpoint}")
 
 
 def _prepare_resume(config: Config, arguments: Namespace) -> None:

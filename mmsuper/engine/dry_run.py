@@ -43,7 +43,7 @@ class Watch(Hook):
         now = _now()
         self.step, self.mark = now - self.mark, now
         loss = (outputs or {}).get("loss")
-        self.loss = None if loss is None else float(loss)
+        self.loss = None if loss is None else float(loss.detach())
 
 
 def dry_run(config: Config) -> list[tuple[str, str]]:

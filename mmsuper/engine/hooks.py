@@ -214,7 +214,7 @@ class ProgressHook(Hook):
     ) -> None:
         """Advance the bar of the training; it shows the loss."""
         loss = (outputs or {}).get("loss")
-        note = "" if loss is None or self.progress is None else f"loss {float(loss):.4f}"
+        note = "" if loss is None or self.progress is None else f"loss {float(loss.detach()):.4f}"
         self._advance("train", note)
 
     def after_train(self, runner: Any) -> None:
