@@ -150,11 +150,7 @@ def infer_arguments(state_dict: Mapping[str, Tensor]) -> dict:
         "groups": max(int(key.split(".")[1]) for key in shape if deep in key) - 2 * body_norm,
         "blocks": max(len(local), len(globl)),
         "body_norm": body_norm,
-        "buildblock_type": "sparseedge"
-        if local and globl
-        else "idynamic"
-        if local
-        else "restormer",
+        "buildblock_type": pairs[bool(local), bool(globl)],
         **_infer_upsampler(shape, in_chans),
     }
     if local:

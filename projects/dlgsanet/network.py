@@ -7,8 +7,8 @@ The idea, in the order of this file:
 
 1. A *dynamic depthwise convolution*: every pixel is filtered by a 7x7 kernel of its own,
    predicted from that pixel's features. The authors' version is a CUDA kernel; this one is
-   plain PyTorch, never holds more than one row of the predicted kernels, and recomputes
-   them in the backward pass.
+   plain PyTorch, holds the predicted kernels of a few image rows at a time, and computes
+   them again in the backward pass.
 2. The *local layer* (multi-head dynamic local self-attention, MHDLSA) is that convolution
    between two 1x1 convolutions.
 3. The *global layer* (sparse global self-attention, SparseGSA) lets channels attend to
@@ -28,10 +28,12 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import register_flop_formula
 
 from mmsuper.registry import MODELS
 
@@ -42,7 +44,13 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 # 1. Dynamic depthwise convolution
 #
 # Legend: N batch, C channels, G kernel groups, c = C // G channels that share a kernel,
-# R channels of the features that predict kernels, K kernel side, H W size of the map.
+# R channels of the features that predict kernels, K kernel side, H W size of the map,
+# h rows of a band.
+
+# Values of one band of the map. On a CPU all that is live at a time stays in the cache; an
+# accelerator wants few large launches.
+BAND_CPU = 2**16
+BAND_ACCELERATOR = 2**22
 
 
 @torch.library.custom_op("mmsuper::dynamic_depthwise_conv", mutates_args=())
@@ -51,9 +59,9 @@ def dynamic_depthwise_conv(
 ) -> Tensor:
     """Filter each pixel by its own kernel, itself a linear function of the pixel's features.
 
-    ``kernel = weight @ features + bias`` has ``G*K*K`` values a pixel, 49 G in the paper.
-    They are computed and used one kernel row at a time, so the scratch memory is ``G*K``
-    values a pixel, and ``K*K`` copies of ``x`` are never made.
+    ``kernel = weight @ features + bias`` has ``G*K*K`` values a pixel, 49 G in the paper,
+    far more than the map. They live for one band of rows at a time, and ``K*K`` copies of
+    ``x`` are never made: the sum over taps runs over shifted views.
 
     Args:
         x: Map to filter, (N, C, H, W).
@@ -66,14 +74,73 @@ def dynamic_depthwise_conv(
     Returns:
         Filtered map, (N, C, H, W); outside the image ``x`` counts as zero.
     """
-    taps = _Taps(x, weight, kernel_size)
-    pixels = features.flatten(2)
-    out = torch.zeros(taps.shape, dtype=_accumulator(x), device=x.device)
-    for row in range(kernel_size):
-        kernel = taps.predict(row, pixels, weight, bias)
-        for column in range(kernel_size):
-            out.addcmul_(kernel[:, :, column, None], taps.shifted(row, column))
-    return out.view_as(x).to(x.dtype)
+    maps = _Maps(x, weight, kernel_size)
+    out = torch.zeros(maps.shape, dtype=maps.sum_dtype, device=x.device)
+    for n, rows in maps.bands():
+        kernels = maps.predict(features[n, :, rows], weight, bias)
+        for tap in range(kernel_size**2):
+            out[n, :, :, rows].addcmul_(kernels[:, tap, None], maps.under(tap, n, rows))
+    return out.view(x.shape).to(x.dtype)
+
+
+@torch.library.custom_op("mmsuper::dynamic_depthwise_conv_backward", mutates_args=())
+def dynamic_depthwise_conv_backward(
+    grad: Tensor, x: Tensor, features: Tensor, weight: Tensor, bias: Tensor, kernel_size: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of :func:`dynamic_depthwise_conv`; kernels are computed again, by bands."""
+    maps = _Maps(x, weight, kernel_size)
+    grad = grad.reshape(maps.shape)
+    grad_padded = torch.zeros_like(maps.padded, dtype=maps.sum_dtype)
+    grad_features = torch.empty_like(features)
+    grad_weight = torch.zeros_like(weight, dtype=maps.sum_dtype)
+    grad_bias = torch.zeros_like(bias, dtype=maps.sum_dtype)
+    for n, rows in maps.bands():
+        kernels = maps.predict(features[n, :, rows], weight, bias)
+        grad_kernels = torch.empty_like(kernels)
+        band = grad[n, :, :, rows]
+        for tap in range(kernel_size**2):
+            maps.under(tap, n, rows, grad_padded).addcmul_(kernels[:, tap, None], band)
+            torch.sum(band * maps.under(tap, n, rows), dim=1, out=grad_kernels[:, tap])
+        grad_kernels = grad_kernels.view(weight.shape[0], -1)
+        pixels = features[n, :, rows].flatten(1)
+        grad_features[n, :, rows] = (weight.T @ grad_kernels).view_as(features[n, :, rows])
+        grad_weight += grad_kernels @ pixels.T
+        grad_bias += grad_kernels.sum(1)
+    half = kernel_size // 2
+    grad_x = F.pad(grad_padded, (-half,) * 4).reshape(x.shape).to(x.dtype)
+    return grad_x, grad_features, grad_weight.to(weight.dtype), grad_bias.to(bias.dtype)
+
+
+class _Maps:
+    """A padded map, its bands of rows, and its shifted views under the taps of kernels."""
+
+    def __init__(self, x: Tensor, weight: Tensor, kernel_size: int) -> None:
+        n, channels, height, width = x.shape
+        groups = weight.shape[0] // kernel_size**2
+        self.kernel_size = kernel_size
+        self.shape = (n, groups, channels // groups, height, width)
+        self.padded = F.pad(x.reshape(self.shape), (kernel_size // 2,) * 4)
+        # Sums of many products are kept in float32 where the map itself is narrower.
+        self.sum_dtype = torch.promote_types(x.dtype, torch.float32)
+
+    def bands(self) -> Iterator[tuple[int, slice]]:
+        """Sample and rows of every band."""
+        n, groups, channels, height, width = self.shape
+        values = BAND_CPU if self.padded.device.type == "cpu" else BAND_ACCELERATOR
+        step = max(1, values // (groups * channels * width))
+        for sample, top in product(range(n), range(0, height, step)):
+            yield sample, slice(top, min(top + step, height))
+
+    def predict(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Kernels of a band, (G, K*K, h, W), from its features (R, h, W)."""
+        kernels = torch.addmm(bias[:, None], weight, features.flatten(1))
+        return kernels.view(self.shape[1], self.kernel_size**2, *features.shape[1:])
+
+    def under(self, tap: int, n: int, rows: slice, padded: Tensor | None = None) -> Tensor:
+        """View of the map, or of one like it, under a tap of a band's kernels, (G, c, h, W)."""
+        i, j = divmod(tap, self.kernel_size)
+        padded = self.padded if padded is None else padded
+        return padded[n, :, :, rows.start + i : rows.stop + i, j : j + self.shape[-1]]
 
 
 @dynamic_depthwise_conv.register_fake
@@ -81,85 +148,35 @@ def _(x: Tensor, features: Tensor, weight: Tensor, bias: Tensor, kernel_size: in
     return x.new_empty(x.shape)
 
 
-@torch.library.custom_op("mmsuper::dynamic_depthwise_conv_backward", mutates_args=())
-def dynamic_depthwise_conv_backward(
-    grad: Tensor, x: Tensor, features: Tensor, weight: Tensor, bias: Tensor, kernel_size: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of :func:`dynamic_depthwise_conv`, which recompute the kernels row by row."""
-    taps = _Taps(x, weight, kernel_size)
-    pixels = features.flatten(2)
-    grad = grad.reshape(taps.shape)
-    grad_padded = torch.zeros_like(taps.padded, dtype=_accumulator(x))
-    grad_pixels = torch.zeros_like(pixels, dtype=_accumulator(x))
-    grad_weight, grad_bias = torch.empty_like(weight), torch.empty_like(bias)
-    for row in range(kernel_size):
-        kernel = taps.predict(row, pixels, weight, bias)
-        grad_kernel = torch.empty_like(kernel)
-        for column in range(kernel_size):
-            taps.shifted(row, column, grad_padded).addcmul_(kernel[:, :, column, None], grad)
-            torch.sum(grad * taps.shifted(row, column), dim=2, out=grad_kernel[:, :, column])
-        grad_kernel = grad_kernel.flatten(3).flatten(1, 2)  # (N, G*K, H*W)
-        rows = taps.rows(row)
-        grad_pixels += weight[rows].T @ grad_kernel
-        grad_weight[rows] = torch.einsum("nap,nrp->ar", grad_kernel, pixels)
-        grad_bias[rows] = grad_kernel.sum((0, 2))
-    half = kernel_size // 2
-    grad_x = F.pad(grad_padded, (-half,) * 4).reshape(x.shape).to(x.dtype)
-    return grad_x, grad_pixels.view_as(features).to(features.dtype), grad_weight, grad_bias
+@register_flop_formula(torch.ops.mmsuper.dynamic_depthwise_conv)
+def _(x: list, features: list, weight: list, bias: list, kernel_size: int, **_: Any) -> int:
+    """Operations from shapes, for PyTorch's counter: two for each multiply-add."""
+    n, channels, height, width = x
+    return 2 * n * height * width * (math.prod(weight) + kernel_size**2 * channels)
 
 
 @dynamic_depthwise_conv_backward.register_fake
 def _(
     grad: Tensor, x: Tensor, features: Tensor, weight: Tensor, bias: Tensor, kernel_size: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return tuple(torch.empty_like(t) for t in (x, features, weight, bias))
+    return (
+        x.new_empty(x.shape),
+        torch.empty_like(features),
+        torch.empty_like(weight),
+        torch.empty_like(bias),
+    )
 
 
-def _save(ctx, inputs: tuple, output: Tensor) -> None:  # noqa: ANN001
+def _save_inputs(ctx: Any, inputs: tuple, output: Tensor) -> None:
     *tensors, ctx.kernel_size = inputs
     ctx.save_for_backward(*tensors)
 
 
-def _backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN001
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return *dynamic_depthwise_conv_backward(grad, *ctx.saved_tensors, ctx.kernel_size), None
 
 
-dynamic_depthwise_conv.register_autograd(_backward, setup_context=_save)
-
-
-class _Taps:
-    """The K*K shifted views of a padded map, and the kernels' rows that go with them."""
-
-    def __init__(self, x: Tensor, weight: Tensor, kernel_size: int) -> None:
-        n, channels, height, width = x.shape
-        self.kernel_size = kernel_size
-        self.groups = weight.shape[0] // kernel_size**2
-        self.shape = (n, self.groups, channels // self.groups, height, width)
-        self.padded = F.pad(x.reshape(self.shape), (kernel_size // 2,) * 4)
-        # Weights are stored kernel by kernel; `order[i]` are the entries of kernel row i.
-        order = torch.arange(weight.shape[0], device=x.device)
-        self.order = order.view(self.groups, kernel_size, -1).transpose(0, 1).flatten(1)
-
-    def shifted(self, row: int, column: int, padded: Tensor | None = None) -> Tensor:
-        """View of the padded map under tap (row, column) of every kernel: (N, G, c, H, W)."""
-        height, width = self.shape[-2:]
-        padded = self.padded if padded is None else padded
-        return padded[..., row : row + height, column : column + width]
-
-    def rows(self, row: int) -> Tensor:
-        return self.order[row]
-
-    def predict(self, row: int, pixels: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Row ``row`` of every pixel's kernels, (N, G, K, H, W)."""
-        rows = self.rows(row)
-        n, height, width = self.shape[0], *self.shape[-2:]
-        kernel = torch.baddbmm(bias[rows, None], weight[rows].expand(n, -1, -1), pixels)
-        return kernel.view(n, self.groups, self.kernel_size, height, width)
-
-
-def _accumulator(x: Tensor) -> torch.dtype:
-    """Sums of 49 products are kept in float32 where the map itself is narrower."""
-    return torch.promote_types(x.dtype, torch.float32)
+dynamic_depthwise_conv.register_autograd(_backward, setup_context=_save_inputs)
 
 
 # ------------------------------------------------------------------------------------------
@@ -204,19 +221,22 @@ class DynamicLocalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.project_in(x)
-        if self.dynamic:
-            # Contiguous: the shifted views of the convolution run along image rows.
-            weight = self.kernel.weight.flatten(1).to(x.dtype)
-            bias = self.kernel.bias.to(x.dtype)
-            features = self.hyper(x).contiguous()
-            x = dynamic_depthwise_conv(x.contiguous(), features, weight, bias, self.kernel_size)
-        else:
-            x = self.static(x)
-        return self.project_out(x)
+        return self.project_out(self.filter(x) if self.dynamic else self.static(x))
+
+    def filter(self, x: Tensor) -> Tensor:
+        """The dynamic convolution, on rows of pixels rather than of channels in memory."""
+        weight, bias = self.kernel.weight.flatten(1).to(x.dtype), self.kernel.bias.to(x.dtype)
+        x, features = x.contiguous(), self.hyper(x).contiguous()
+        x = dynamic_depthwise_conv(x, features, weight, bias, self.kernel_size)
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 class ChannelNorm(nn.Module):
-    """Layer norm over the channels of each pixel of an (N, C, H, W) map."""
+    """Layer norm over the channels of each pixel of an (N, C, H, W) map.
+
+    The network keeps channels last in memory, where this is a plain layer norm of a view
+    and the depthwise convolutions are fastest.
+    """
 
     def __init__(self, dim: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -225,9 +245,9 @@ class ChannelNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        variance, mean = torch.var_mean(x, dim=1, correction=0, keepdim=True)
-        scale = torch.rsqrt(variance + self.eps) * self.weight[:, None, None]
-        return torch.addcmul(self.bias[:, None, None], x - mean, scale)
+        x = x.permute(0, 2, 3, 1)
+        x = F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
 
 
 class GatedFFN(nn.Module):
@@ -350,7 +370,7 @@ class SparseGlobalAttention(nn.Module):
         self.project_out = nn.Conv2d(dim, dim, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        qkv = self.qkv_dwconv(self.qkv(x))
+        qkv = self.qkv_dwconv(self.qkv(x)).contiguous()
         windowed = self.window is not None and not self.training
         return self.project_out(self.attend_in_windows(qkv) if windowed else self.attend(qkv))
 
@@ -529,6 +549,7 @@ class DLGSANet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shallow = self.embed((x - self.mean) * self.img_range)
+        shallow = shallow.contiguous(memory_format=torch.channels_last)
         y = self.upsample(self.deep(shallow) + shallow)
         return y / self.img_range + self.mean
 
