@@ -46,7 +46,7 @@ class MatlabDownsample:
 
 @TRANSFORMS.register_module()
 class PairedCrop:
-    """Crop ``img`` and ``gt`` at the same random place.
+    """Crop ``img`` and ``gt`` at the same random place; all frames of a clip alike.
 
     The scale between the two follows from their sizes, so one pipeline serves x2, x3 and x4.
 
@@ -64,28 +64,43 @@ class PairedCrop:
             UserError: If ``gt`` is not a whole number of times as large as ``img``, or
                 ``img`` is smaller than the crop.
         """
-        low, high = results["img"], results["gt"]
+        height, width, scale = self._check(results)
+        top = np.random.randint(height - self.size + 1)
+        left = np.random.randint(width - self.size + 1)
+        for key, factor in (("img", 1), ("gt", scale)):
+            window = (top * factor, left * factor, self.size * factor)
+            images = results[key]
+            if isinstance(images, list):
+                results[key] = [_square(image, *window) for image in images]
+            else:
+                results[key] = _square(images, *window)
+        results["scale"] = scale
+        return results
+
+    def _check(self, results: dict[str, Any]) -> tuple[int, int, int]:
+        """Height and width of ``img`` and the scale, if they fit."""
+        low, high = (_first(results[key]) for key in ("img", "gt"))
         height, width = low.shape[:2]
         scale = high.shape[0] // height
         if high.shape[:2] != (scale * height, scale * width):
             raise UserError(
-                f"{results.get('gt_path')} of {high.shape[1]}x{high.shape[0]} pixels is no "
-                f"multiple of {results.get('img_path')} of {width}x{height}"
+                f"{_first(results.get('gt_path'))} of {high.shape[1]}x{high.shape[0]} pixels is "
+                f"no multiple of {_first(results.get('img_path'))} of {width}x{height}"
             )
         if min(height, width) < self.size:
             raise UserError(
-                f"{results.get('img_path')} of {width}x{height} pixels is smaller than the "
-                f"training crop of {self.size}x{self.size}; remove it or lower the crop size"
+                f"{_first(results.get('img_path'))} of {width}x{height} pixels is smaller than "
+                f"the training crop of {self.size}x{self.size}; remove it or lower the crop size"
             )
-        top = np.random.randint(height - self.size + 1)
-        left = np.random.randint(width - self.size + 1)
-        results["img"] = _square(low, top, left, self.size)
-        results["gt"] = _square(high, top * scale, left * scale, self.size * scale)
-        results["scale"] = scale
-        return results
+        return height, width, scale
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size})"
+
+
+def _first(value: Any) -> Any:
+    """The first frame of a clip, or the one picture."""
+    return value[0] if isinstance(value, list) else value
 
 
 def _square(image: np.ndarray, top: int, left: int, size: int) -> np.ndarray:

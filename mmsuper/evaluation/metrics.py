@@ -188,6 +188,6 @@ def _frames(tensor: Any) -> list[np.ndarray]:
 
 
 def _name(sample: dict) -> str:
+    """Name of the picture's file, or of the folder with the clip's frames."""
     path = sample.get("gt_path") or sample.get("img_path") or sample.get("key", "")
-    path = path[0] if isinstance(path, (list, tuple)) else path
-    return Path(path).stem
+    return Path(path[0]).parent.name if isinstance(path, (list, tuple)) else Path(path).stem

@@ -80,7 +80,8 @@ def make_coco(folder: Path) -> None:
     """
     (folder / "annotations").mkdir(parents=True)
     for split, count in _COCO_SPLITS.items():
-        images, annotations = [], []
+        images: list[dict] = []
+        annotations: list[dict] = []
         for index in range(count):
             rng = np.random.default_rng([len(split), index])
             image, masks = _scene(split, rng)
@@ -245,9 +246,10 @@ def _transformed(cutout: Cutout, rng: np.random.Generator) -> Cutout:
 
     height, width = cutout.mask.shape
     scale = np.exp(rng.uniform(np.log(36), np.log(130))) / max(height, width)
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-30, 30), scale)
+    middle = (width / 2, height / 2)
+    matrix = np.asarray(cv2.getRotationMatrix2D(middle, rng.uniform(-30, 30), scale), float)
     side = int(np.ceil(np.hypot(height, width) * scale)) + 2
-    matrix[:, 2] += (side / 2 - width / 2, side / 2 - height / 2)
+    matrix[:, 2] += np.array([side - width, side - height]) / 2
     mask = cv2.warpAffine(cutout.mask.astype(np.uint8) * 255, matrix, (side, side)) > 127
     image = cv2.warpAffine(
         cutout.image, matrix, (side, side), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE

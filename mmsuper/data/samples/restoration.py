@@ -132,8 +132,8 @@ def _view(image: np.ndarray, centre: np.ndarray, zoom: float, turn: float) -> np
 
     # Twice the size and then halved with antialiasing: zoom > 1 shrinks the picture.
     height, width = 2 * CLIP_SIZE[0], 2 * CLIP_SIZE[1]
-    matrix = cv2.getRotationMatrix2D((centre[1], centre[0]), turn, 2 / zoom)
-    matrix[:, 2] += (width / 2 - centre[1], height / 2 - centre[0])
+    matrix = np.asarray(cv2.getRotationMatrix2D((centre[1], centre[0]), turn, 2 / zoom), float)
+    matrix[:, 2] += np.array([width / 2 - centre[1], height / 2 - centre[0]])
     large = cv2.warpAffine(
         image, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )

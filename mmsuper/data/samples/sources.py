@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -44,7 +45,7 @@ def picture(name: str, package: str = "skimage") -> np.ndarray:
     return array
 
 
-def save(path: Path, image: np.ndarray, **options: int) -> None:
+def save(path: Path, image: np.ndarray, **options: Any) -> None:
     """Write a uint8 picture (H, W) or (H, W, 3) RGB, and its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(image).save(path, **options)

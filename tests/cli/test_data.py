@@ -1,0 +1,37 @@
+"""``python -m mmsuper data``."""
+
+import numpy as np
+from PIL import Image
+
+from mmsuper import cli
+
+
+def test_makes_the_named_kinds_and_prints_where(tmp_path, capsys):
+    assert cli.main(["data", "classification", "-o", str(tmp_path)]) == 0
+    assert str(tmp_path / "classification") in capsys.readouterr().out.replace("\n", "")
+    assert len(list(tmp_path.glob("classification/*/*/*.png"))) == 1797
+    assert [path.name for path in tmp_path.iterdir()] == ["classification"]
+
+
+def test_unknown_kind(tmp_path, capsys):
+    assert cli.main(["data", "imagenet", "-o", str(tmp_path)]) == 2
+    assert "kinds: sr, classification" in capsys.readouterr().err
+
+
+def test_prepare_pairs(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    Image.fromarray(np.zeros((24, 24, 3), np.uint8)).save(tmp_path / "mine/a.png")
+    arguments = ["-i", str(tmp_path / "mine"), "-o", str(tmp_path / "out"), "-j", "1"]
+    assert cli.main(["data", "prepare", "pairs", *arguments, "--scales", "4"]) == 0
+    assert "1 pictures at each scale" in capsys.readouterr().out
+    assert Image.open(tmp_path / "out/LRx4/a.png").size == (6, 6)
+    assert not (tmp_path / "out/LRx2").exists()
+    assert cli.main(["data", "prepare", "pairs"]) == 2
+    assert "needs -i" in capsys.readouterr().err
+
+
+def test_prepare_div2k_without_a_download(tmp_path, capsys):
+    assert cli.main(["data", "prepare", "div2k", "-i", str(tmp_path)]) == 2
+    assert "docs/data.md" in capsys.readouterr().err
+    assert cli.main(["data", "prepare", "imagenet"]) == 2
+    assert "prepare knows" in capsys.readouterr().err
