@@ -4,9 +4,8 @@
 PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
-CHECKED := mmsuper projects tools tests benchmarks demo requirements setup.py
 
-.PHONY: help install demo test lint unit docs clean
+.PHONY: help install demo test lint unit mim docs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -20,14 +19,17 @@ demo: install  ## train for some minutes, super-resolve photographs, write a pag
 test: lint unit  ## lint, then every test
 
 lint: install  ## style, types and spelling
-	$(BIN)/ruff check $(CHECKED)
-	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/codespell
 
 # One thread a process: with more, the processes wait for each other.
 unit: install  ## every test, without lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+mim: install  ## the built wheel, used through openmim and through onedl-mim
+	tests/packaging/mim.sh
 
 docs: install  ## the site, into docs/_build/html
 	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
