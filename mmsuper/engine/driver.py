@@ -44,7 +44,9 @@ def train(arguments: Namespace) -> int:
         if arguments.dry_run:
             from mmsuper.engine.dry_run import dry_run
 
-            report.pairs(dry_run(config))
+            rows = dry_run(config)
+            if _is_main():
+                report.pairs(rows)
             return 0
         _prepare_resume(config, arguments)
         if config.get("load_from"):
@@ -52,7 +54,8 @@ def train(arguments: Namespace) -> int:
         with _recorded(config, "train"):
             runner = build_runner(config)
             runner.train()
-        report.metrics(config.work_dir, "val")
+        if _is_main():
+            report.metrics(config.work_dir, "val")
     return 0
 
 
@@ -78,9 +81,10 @@ def test(arguments: Namespace) -> int:
         with _recorded(config, "test"):
             runner = build_runner(config)
             runner.test()
-        record = report.metrics(config.work_dir, "test")
-        if metrics_file:
-            write_json(metrics_file, record)
+        if _is_main():
+            record = report.metrics(config.work_dir, "test")
+            if metrics_file:
+                write_json(metrics_file, record)
     return 0
 
 

@@ -178,12 +178,55 @@ class FlexibleRunner(_Common, mmengine_runner.FlexibleRunner):
         super().save_checkpoint(*arguments, meta=meta, **options)
 
 
+# What MMEngine's strategies wrap a model with, and what that needs where there is no GPU.
+_ON_PROCESSORS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "DDPStrategy": (
+        {"type": "MMDistributedDataParallel", "broadcast_buffers": False},
+        {"device_ids": None},
+    ),
+    "FSDPStrategy": (
+        {"type": "MMFullyShardedDataParallel"},
+        {"device_id": torch.device("cpu")},
+    ),
+}
+
+
 class _Strategy:
     model: Any
+    model_wrapper: dict[str, Any] | None
+    state_dict_config: Any
+    optim_state_dict_config: Any
+    optim_wrapper: Any
 
     def _setup_env(self, **options: Any) -> None:
         super()._setup_env(**options)  # type: ignore[misc]
         self._timestamp = LOG_FOLDER
+
+    def _wrap_model(self, model: nn.Module) -> nn.Module:
+        """Wrap the model for several processes, on processors as well as on GPUs."""
+        name = type(self).__name__
+        if not torch.cuda.is_available() and name in _ON_PROCESSORS:
+            defaults, forced = _ON_PROCESSORS[name]
+            self.model_wrapper = {**defaults, **(self.model_wrapper or {}), **forced}
+            if name == "FSDPStrategy":
+                # PyTorch 2.12 "offloads" what is on the processor already without a copy and
+                # then frees it: the process dies when a checkpoint is written.
+                self.state_dict_config.offload_to_cpu = False
+                self.optim_state_dict_config.offload_to_cpu = False
+        return super()._wrap_model(model)  # type: ignore[misc]
+
+    def load_optim_state_dict(self, state_dict: dict) -> None:
+        """Load the optimiser's state; PyTorch 2 wants it after model and optimiser for FSDP."""
+        if type(self).__name__ == "FSDPStrategy":
+            from torch.distributed.fsdp import FullyShardedDataParallel
+
+            optimizer = self.optim_wrapper.optimizer
+            state_dict = FullyShardedDataParallel.optim_state_dict_to_load(
+                self.model, optimizer, state_dict
+            )
+            self.optim_wrapper.load_state_dict(state_dict)
+            return
+        super().load_optim_state_dict(state_dict)  # type: ignore[misc]
 
     def compile_model(self, model: nn.Module, compile: bool | dict = False) -> nn.Module:
         options = dict(compile) if isinstance(compile, dict) else compile

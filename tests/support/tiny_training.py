@@ -9,6 +9,7 @@ import os
 import random
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ FOLDER = Path(__file__).parent
 class TinyData:
     """Points of a plane; three generators disturb them unless ``noise`` is 0."""
 
-    metainfo = {"name": "tiny", "classes": ("a", "b")}
+    metainfo: ClassVar = {"name": "tiny", "classes": ("a", "b")}
 
     def __init__(self, size=12, noise=0.1, data_root=""):
         self.size, self.noise = size, noise
@@ -43,7 +44,7 @@ class TinyData:
 
 @MODELS.register_module()
 class TinyModel(BaseModel):
-    dtypes: list = []
+    dtypes: ClassVar[list] = []
 
     def __init__(self, dropout=0.2, norm=False):
         super().__init__()
