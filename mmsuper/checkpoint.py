@@ -82,7 +82,8 @@ def load_weights(
     """Load a checkpoint of ours or of a paper's authors into a model, strictly.
 
     The file may hold the weights of the whole model, as training writes them, or of a
-    project's network alone, as we publish and as authors do.
+    project's network alone, as we publish and as authors do; of a whole model's, a network
+    takes its part.
 
     Args:
         model: A network of a project, or any model that contains one.
@@ -107,6 +108,10 @@ def load_weights(
             return
         if network.state_dict().keys() & state.keys():
             _load(network, state, path)
+            return
+        part = _part(state, network.state_dict())
+        if part:
+            _load(network, part, path)
             return
     raise UserError(
         f"{path} fits no part of {type(model).__name__}: it has {next(iter(state))!r} and the "
@@ -159,6 +164,15 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         return dict(load_file(path))
     except SafetensorError as error:
         raise UserError(f"{path} is not a readable checkpoint; is it cut short?") from error
+
+
+def _part(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries of a whole model that are one network's, under the network's own names."""
+    name = next(iter(own))
+    prefix = next((key[: -len(name)] for key in state if key.endswith(f".{name}")), None)
+    if prefix is None:
+        return {}
+    return {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
 
 
 def _load(module: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:

@@ -48,7 +48,7 @@ def plan(inputs: Sequence[str | Path], out: str | Path, truths: str | Path | Non
             an input, or a true picture is missing.
     """
     out = Path(out)
-    found = _find_pictures([Path(item) for item in inputs], out)
+    found = find_pictures([Path(item) for item in inputs], out)
     if out.suffix.lower() in image_io.WRITABLE and not out.is_dir():
         if len(found) > 1 or Path(inputs[0]).is_dir():
             raise UserError(f"{out} is a file's name; name a folder for more than one picture")
@@ -78,8 +78,16 @@ def check_writable(folders: Iterable[Path]) -> None:
             raise UserError(f"cannot write to {folder}: {error.strerror}") from error
 
 
-def _find_pictures(inputs: list[Path], out: Path) -> list[tuple[Path, Path]]:
-    """``(picture, name of its result)``, each picture once."""
+def find_pictures(inputs: list[Path], out: Path | None = None) -> list[tuple[Path, Path]]:
+    """Pictures of a list of files and folders, each once, with the name of its result.
+
+    Args:
+        inputs: Pictures and folders of pictures.
+        out: A folder for results, which are no inputs.
+
+    Raises:
+        UserError: If an input is missing or a folder holds no picture.
+    """
     found: dict[Path, tuple[Path, Path]] = {}
     for item in inputs:
         if item.is_dir():
@@ -96,9 +104,9 @@ def _find_pictures(inputs: list[Path], out: Path) -> list[tuple[Path, Path]]:
     return list(found.values())
 
 
-def _pictures_below(folder: Path, out: Path) -> list[Path]:
+def _pictures_below(folder: Path, out: Path | None) -> list[Path]:
     """Pictures at any depth, without hidden ones and without earlier results in ``out``."""
-    skip = out.resolve()
+    skip = out and out.resolve()
     return sorted(
         path
         for path in folder.rglob("*")

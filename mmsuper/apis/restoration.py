@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_TILE = 512
-DEFAULT_OVERLAP = 64
+DEFAULT_OVERLAP = 80
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number of all tiles of the picture."""
@@ -185,9 +185,14 @@ def load_network(model: str | Path, weights: str | Path | None = None) -> nn.Mod
         path, weights = info.config, weights or info.weights
     if weights is None:
         raise UserError(f"{model} ships without weights; name a checkpoint with --weights")
-    options = dict(configuration.load(path).model.generator)
-    # The class itself: building through the registry would import all of mmengine.model.
-    network = MODELS.get(options.pop("type"))(**options)
+    # Read, not loaded, and the class itself, not built through the registry: both spare the
+    # import of the libraries that only training needs.
+    options = dict(configuration.read(path).model.generator)
+    kind = options.pop("type")
+    cls = MODELS.get(kind)
+    if cls is None:
+        raise UserError(f"{path}: {kind} is no network of mmsuper")
+    network = cls(**options)
     checkpoint.load_weights(network, weights)
     return network
 

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tile-overlap",
         type=int,
         metavar="M",
-        help="input pixels computed but not kept at a tile's inner borders; default: 64",
+        help="input pixels computed but not kept at a tile's inner borders; default: 80",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad file")

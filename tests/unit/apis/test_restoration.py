@@ -217,3 +217,27 @@ def test_load_network_by_config_and_checkpoint(tmp_path):
         assert torch.equal(loaded.state_dict()[key], value)
     with pytest.raises(UserError, match="without weights"):
         restoration.load_network(config)
+
+
+def test_load_network_takes_its_part_of_a_training_checkpoint(tmp_path):
+    config = tmp_path / "trained.py"
+    options = dict(upscale=2, dim=12, groups=1, blocks=1)
+    config.write_text(f"model = dict(generator=dict(type='mmsuper.DLGSANet', **{options}))\n")
+    network = DLGSANet(**options)
+    whole = {f"generator.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": {"step_counter": torch.tensor(1), **whole}}, tmp_path / "iter_1.pth")
+    loaded = restoration.load_network(config, tmp_path / "iter_1.pth")
+    for key, value in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value)
+
+    whole.popitem()
+    torch.save({"state_dict": whole}, tmp_path / "less.pth")
+    with pytest.raises(UserError, match="1 parameters are missing"):
+        restoration.load_network(config, tmp_path / "less.pth")
+
+
+def test_load_network_refuses_what_is_not_ours(tmp_path):
+    config = tmp_path / "foreign.py"
+    config.write_text("model = dict(generator=dict(type='mmsuper.Nonesuch'))\n")
+    with pytest.raises(UserError, match=r"mmsuper\.Nonesuch is no network of mmsuper"):
+        restoration.load_network(config, "weights.pth")
