@@ -2,7 +2,8 @@
 
 Without arguments all sample kinds are made; what is there already stays. `prepare pairs`
 makes HR and LRx2, LRx3, LRx4 folders out of pictures, by MATLAB bicubic. `prepare div2k`
-cuts a downloaded DIV2K into the sub-images that the training configs read.
+cuts a downloaded DIV2K into the sub-images that the training configs read. `bicubic`
+measures the baseline: PSNR and SSIM of enlarging each picture of a folder of pairs.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="*",
         metavar="KIND",
-        help="kinds of sample data (all if none is named), or: prepare pairs, prepare div2k",
+        help="kinds of sample data (default: all), or: prepare pairs, prepare div2k, bicubic",
     )
-    parser.add_argument("-i", "--input", type=Path, help="prepare: the pictures (data/DIV2K)")
+    parser.add_argument("-i", "--input", type=Path, help="prepare, bicubic: the pictures")
     parser.add_argument(
         "-o", "--output", type=Path, help="where to (data/samples; div2k: same as input)"
     )
     parser.add_argument(
-        "--scales", type=int, nargs="+", default=[2, 3, 4], help="prepare: which (2 3 4)"
+        "--scales", type=int, nargs="+", default=[2, 3, 4], help="which scales (2 3 4)"
     )
     parser.add_argument("-j", "--jobs", type=int, help="prepare: processes (one a core)")
 
@@ -33,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Make or prepare data; returns the exit code."""
     if arguments.what[:1] == ["prepare"]:
         return _prepare(arguments)
+    if arguments.what[:1] == ["bicubic"]:
+        return _bicubic(arguments)
     return _make_samples(arguments)
 
 
@@ -73,4 +76,31 @@ def _prepare(arguments: argparse.Namespace) -> int:
         print(f"{count} pictures at each scale in {target}")
     else:
         raise UserError("prepare knows: prepare pairs, prepare div2k")
+    return 0
+
+
+def _bicubic(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mmsuper.data import samples
+    from mmsuper.evaluation import bicubic
+
+    folder = arguments.input
+    if folder is None:
+        samples.make("data/samples", ["sr"])
+        folder = Path("data/samples/sr/val")
+    table = Table("picture", title=f"MATLAB bicubic, luma, border of 4 pixels: {folder}")
+    rows: dict[str, list[str]] = {}
+    for scale in arguments.scales:
+        table.add_column(f"x{scale} PSNR", justify="right")
+        table.add_column(f"x{scale} SSIM", justify="right")
+        results = bicubic.measure(folder, scale)
+        count = len(results)
+        mean = (sum(r.psnr for r in results) / count, sum(r.ssim for r in results) / count)
+        for name, psnr, ssim in [*results, ("mean", *mean)]:
+            rows.setdefault(name, []).extend([f"{psnr:.2f}", f"{ssim:.4f}"])
+    for name, cells in rows.items():
+        table.add_row(name, *cells, end_section=name == list(rows)[-2])
+    Console().print(table)
     return 0

@@ -4,6 +4,8 @@ import numpy as np
 from PIL import Image
 
 from mmsuper import cli
+from mmsuper.data.resize import imresize
+from mmsuper.evaluation import psnr
 
 
 def test_makes_the_named_kinds_and_prints_where(tmp_path, capsys):
@@ -35,3 +37,25 @@ def test_prepare_div2k_without_a_download(tmp_path, capsys):
     assert "docs/data.md" in capsys.readouterr().err
     assert cli.main(["data", "prepare", "imagenet"]) == 2
     assert "prepare knows" in capsys.readouterr().err
+
+
+def test_bicubic_measures_a_folder_of_pairs(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    (tmp_path / "mine").mkdir()
+    for name in "ab":
+        picture = rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"mine/{name}.png")
+    arguments = ["-i", str(tmp_path / "mine"), "-o", str(tmp_path / "out"), "-j", "1"]
+    cli.main(["data", "prepare", "pairs", *arguments, "--scales", "2"])
+    capsys.readouterr()
+
+    assert cli.main(["data", "bicubic", "-i", str(tmp_path / "out"), "--scales", "2"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    values = {row[1]: float(row[3]) for row in rows if len(row) == 7 and row[1] != "picture"}
+    low, high = (np.array(Image.open(tmp_path / f"out/{f}/a.png")) for f in ("LRx2", "HR"))
+    expected = psnr(imresize(low, 2), high, crop_border=4, y_channel=True)
+    assert abs(values["a"] - expected) < 0.006
+    assert abs(values["mean"] - (values["a"] + values["b"]) / 2) < 0.011
+
+    assert cli.main(["data", "bicubic", "-i", str(tmp_path / "out"), "--scales", "3"]) == 2
+    assert "no PNG pictures" in capsys.readouterr().err
