@@ -13,6 +13,7 @@ one that means something.
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import functools
 import inspect
@@ -84,9 +85,8 @@ RANDOMNESS = {"deterministic", "diff_rank_seed", "seed"}
 SCALE_LR = {"base_batch_size", "enable"}
 LOADER_ALSO = {"num_batch_per_epoch"}
 MARKS = {"_delete_", "_scope_", "type"}
-# Layers and augmentation policies: what builds them takes keys out of these dicts in ways
-# of its own.
-OWN_WAYS = re.compile(r"(act|conv|norm|padding|plugin|upsample)_cfg$|^plugins$|^policies$")
+# Layers: the functions that build them take keys out of these dicts.
+LAYER = re.compile(r"(act|conv|norm|padding|plugin|upsample)_cfg$|^plugins$")
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,12 @@ def check(config: Config, path: str | Path) -> None:
     Raises:
         UserError: At the first misspelt key.
     """
-    for keys, node, scope in _dicts(config.to_dict()):
+    content = config.to_dict()
+    for keys, node, scope in _dicts(content):
         target = find_target(keys, node, scope)
         if target is not None and target.keys is not None:
-            for key in node:
-                if key not in target.keys and key not in MARKS:
+            for key in set(node) - target.keys - MARKS:
+                if not _read_by_owner(content, keys, key):
                     raise _misspelt([*keys, key], target, path)
 
 
@@ -171,7 +172,7 @@ def find_target(keys: list[str], node: dict[str, Any], scope: str | None) -> Tar
     """
     if not keys:
         return Target("a config", frozenset(_top_keys()))
-    if any(OWN_WAYS.search(key) for key in keys):
+    if any(LAYER.search(key) for key in keys):
         return None
     if "type" in node:
         return _class_target(keys[0], node["type"], scope)
@@ -196,9 +197,33 @@ def parameters(built: Callable[..., Any]) -> frozenset[str] | None:
         taken |= names
         if variadic is None:
             return frozenset(taken)
-        if not _only_to_super(constructor, variadic):
+        if not _only_to_super(base, constructor, variadic):
             return None
     return None
+
+
+def _read_by_owner(content: dict[str, Any], keys: list[str], key: str) -> bool:
+    """Whether a class around the dict names a key that the dict's own class does not take.
+
+    Some classes take keys out of the dicts that they are given, and build with the rest.
+    """
+    for depth in range(1, len(keys) + 1):
+        owner = config_history.value_at(content, keys[:depth])
+        if isinstance(owner, dict) and isinstance(owner.get("type"), str):
+            scope = _scope_at(content, keys[:depth])
+            for _, built in _classes(owner["type"], scope, REGISTRIES.get(keys[0], ())):
+                if _names_key(built, key):
+                    return True
+    return False
+
+
+@functools.cache
+def _names_key(built: Callable[..., Any], key: str) -> bool:
+    for base in inspect.getmro(built)[:-1] if inspect.isclass(built) else (built,):
+        with contextlib.suppress(OSError, TypeError):  # no source to read
+            if re.search(rf"""["']{re.escape(key)}["']""", inspect.getsource(base)):
+                return True
+    return False
 
 
 def _misspelt(keys: list[str], target: Target, path: str | Path) -> UserError:
@@ -358,7 +383,7 @@ def _signature(function: Callable[..., Any]) -> tuple[set[str], str | None]:
     return names - {"self"}, next((p.name for p in found if p.kind == p.VAR_KEYWORD), None)
 
 
-def _only_to_super(constructor: Callable[..., Any], kwargs: str) -> bool:
+def _only_to_super(owner: type, constructor: Callable[..., Any], kwargs: str) -> bool:
     """Whether a constructor does nothing with its ``**kwargs`` but give them to its base."""
     try:
         source = textwrap.dedent(inspect.getsource(constructor))
@@ -369,7 +394,9 @@ def _only_to_super(constructor: Callable[..., Any], kwargs: str) -> bool:
     handed = [
         keyword.value
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("super(")
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func)
+        in ("super().__init__", f"super({owner.__name__}, self).__init__")
         for keyword in call.keywords
         if keyword.arg is None and isinstance(keyword.value, ast.Name)
     ]

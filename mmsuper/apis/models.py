@@ -129,7 +129,7 @@ def _read_model(
         paper=collection.get("Paper", {}).get("Title", collection["Name"]),
         collection=collection["Name"],
         project=path.parent.name,
-        task=results[0]["Task"] if results else "",
+        task=results[0]["Task"] if results else ", ".join(collection.get("Task", [])),
         config=root / entry["Config"],
         weights=local if local is not None and local.is_file() else None,
         url=weights if weights is not None and local is None else None,

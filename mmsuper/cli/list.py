@@ -47,13 +47,14 @@ def _record(model: ModelInfo) -> dict[str, Any]:
 
 def _print_table(models: list[ModelInfo]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("model", "project", "task", "params", "metric", "checkpoint")
+    table = Table(Column("model", no_wrap=True), "task", Column("params", justify="right"))
+    table.add_column("metric")
+    table.add_column("checkpoint")
     for model in models:
         table.add_row(
             model.name,
-            model.project,
             model.task,
             "" if model.params is None else f"{model.params:,}",
             _headline(model),

@@ -14,8 +14,11 @@ Two things here concern configs rather than one package:
 
 from __future__ import annotations
 
+import functools
 import importlib.util
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsuper.errors import UserError
@@ -23,6 +26,8 @@ from mmsuper.paths import payload_root
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+HOSTS = ("mmagic", "mmdet", "mmpretrain", "mmseg")
 
 
 def resolve_config_names() -> None:
@@ -91,3 +96,22 @@ def named_types(node: Any, scope: str | None) -> Iterator[tuple[str, str]]:
     elif isinstance(node, list | tuple):
         for value in node:
             yield from named_types(value, scope)
+
+
+def library_of(names: Iterable[str]) -> str | None:
+    """The host library that defines the most of these data set and transform classes.
+
+    They are looked for in the libraries' source, so nothing is imported.
+    """
+    counts = {library: len(set(names) & _data_classes(library)) for library in HOSTS}
+    best = max(counts, key=lambda library: counts[library])
+    return best if counts[best] else None
+
+
+@functools.cache
+def _data_classes(library: str) -> frozenset[str]:
+    spec = importlib.util.find_spec(library)
+    roots = (spec.submodule_search_locations or []) if spec else []
+    files = [file for root in roots for file in Path(root, "datasets").rglob("*.py")]
+    texts = (file.read_text(encoding="utf-8") for file in files)
+    return frozenset(name for text in texts for name in re.findall(r"(?m)^class (\w+)", text))
