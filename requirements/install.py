@@ -69,7 +69,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         install(arguments.venv.absolute())
-    except InstallError as error:
+    except (InstallError, OSError) as error:
         print(f"install: {error}", file=sys.stderr)
         return 1
     return 0
@@ -119,7 +119,7 @@ def install_mmcv(python: str, command: list[str], log: Path) -> None:
     if cached and subprocess.run(check, capture_output=True).returncode:
         print("  the cached mmcv was built for another torch", flush=True)
         subprocess.run([python, "-m", "pip", "cache", "remove", "onedl_mmcv"], capture_output=True)
-        build(python, [*command, "--force-reinstall"], log, cached=False)
+        build(python, [*command, "--force-reinstall"], log, False)
     step("mmcv's operators run", check, log)
 
 
