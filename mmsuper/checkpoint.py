@@ -95,20 +95,19 @@ def load_weights(
         UserError: If the file cannot be read or its tensors do not fit.
     """
     state = tensors(read(path, allow_pickle), wrapper)
-    own = model.state_dict()
-    if own.keys() & state.keys():
-        _load(model, state, path)
-        return
-    for network, convert in project_networks(model):
+    networks = list(project_networks(model))
+    for network, convert in networks:
         if convert.is_official(state):
             try:
                 convert.load_official(network, state)
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             return
-        if network.state_dict().keys() & state.keys():
-            _load(network, state, path)
-            return
+    own = model.state_dict()
+    if own.keys() & state.keys():
+        _load(model, state, path)
+        return
+    for network, _ in networks:
         part = _part(state, network.state_dict())
         if part:
             _load(network, part, path)
@@ -120,37 +119,41 @@ def load_weights(
 
 
 def project_networks(model: nn.Module) -> Iterator[tuple[nn.Module, ModuleType]]:
-    """The networks of projects inside a model, each with its project's ``convert``."""
+    """The networks of projects inside a model, each with its project's ``convert``.
+
+    A network is what a project registers; its blocks, of the same module, are none.
+    """
+    from mmsuper.registry import MODELS
+
+    registered = set(MODELS.module_dict.values())
     for module in model.modules():
-        package, _, name = type(module).__module__.rpartition(".")
-        if package.startswith("mmsuper.projects.") and name == "network":
-            spec = importlib.util.find_spec(f"{package}.convert")
-            if spec is not None:
-                yield module, importlib.import_module(spec.name)
-                return
+        package, _, _ = type(module).__module__.rpartition(".")
+        if type(module) in registered and importlib.util.find_spec(f"{package}.convert"):
+            yield module, importlib.import_module(f"{package}.convert")
 
 
-def save_safetensors(
+def save(
     path: str | Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write tensors for exchange, whole or not at all.
 
     Args:
-        path: Where to; its folder is made.
+        path: Where to; its folder is made. A ``.safetensors`` file, or a ``.pth`` that holds
+            ``{"params": tensors}`` as authors' files do.
         state_dict: Tensors by name.
         metadata: Texts to keep beside them, for example where the weights come from.
     """
-    from safetensors.torch import save_file
-
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = {key: value.detach().cpu().contiguous() for key, value in state_dict.items()}
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(
-            {key: value.detach().cpu().contiguous() for key, value in state_dict.items()},
-            draft,
-            dict(metadata or {}),
-        )
+        if path.suffix == ".safetensors":
+            from safetensors.torch import save_file
+
+            save_file(content, draft, dict(metadata or {}))
+        else:
+            torch.save({"params": content, **(metadata or {})}, draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -167,9 +170,12 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _part(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The entries of a whole model that are one network's, under the network's own names."""
+    """The entries of a whole model that are one network's, under the network's own names.
+
+    Where the file holds the network alone, these are all.
+    """
     name = next(iter(own))
-    prefix = next((key[: -len(name)] for key in state if key.endswith(f".{name}")), None)
+    prefix = next((k[: -len(name)] for k in state if k == name or k.endswith(f".{name}")), None)
     if prefix is None:
         return {}
     return {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}

@@ -376,12 +376,13 @@ class SparseGlobalAttention(nn.Module):
 
     def attend(self, qkv: Tensor) -> Tensor:
         """(N, 3C, h, w) -> (N, C, h, w), over all positions at once."""
-        n, _, height, width = qkv.shape
-        q, k, v = qkv.reshape(n, 3, self.heads, -1, height * width).unbind(1)
+        n, channels, height, width = qkv.shape
+        shape = (n, 3, self.heads, channels // 3 // self.heads, height * width)
+        q, k, v = qkv.reshape(shape).unbind(1)
         q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
         similarity = q @ k.transpose(-2, -1)  # (N, heads, C/heads, C/heads)
         out = self.activation(similarity * self.temperature) @ v
-        return out.reshape(n, -1, height, width)
+        return out.reshape(n, channels // 3, height, width)
 
     def attend_in_windows(self, qkv: Tensor) -> Tensor:
         """The mean over the windows that cover a pixel; windows are alike on both axes."""
@@ -505,6 +506,9 @@ class DLGSANet(nn.Module):
             )
         if window_size % 2 == 0:
             raise ValueError(f"window_size {window_size} must be odd")
+        for kind in (idynamic_ffn_type, restormer_ffn_type):
+            if kind not in FFN:
+                raise ValueError(f"no feed-forward network {kind!r}; there are {', '.join(FFN)}")
 
         def local_layer() -> LocalLayer:
             attention = DynamicLocalAttention(dim, window_size, idynamic_num_heads, idynamic)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmsuper.checkpoint import save_safetensors
+from mmsuper.checkpoint import save
 from mmsuper.cli import main
 from mmsuper.projects.dlgsanet.network import DLGSANet
 
@@ -19,7 +19,7 @@ def model(tmp_path_factory):
     config = folder / "small_config.py"
     config.write_text(f"model = dict(generator=dict(type='mmsuper.DLGSANet', **{NETWORK}))\n")
     torch.manual_seed(0)
-    save_safetensors(folder / "small.safetensors", DLGSANet(**NETWORK).state_dict())
+    save(folder / "small.safetensors", DLGSANet(**NETWORK).state_dict())
     return [str(config), "--weights", str(folder / "small.safetensors"), "--device", "cpu"]
 
 

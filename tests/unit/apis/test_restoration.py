@@ -205,13 +205,13 @@ def test_running_out_of_memory_is_one_sentence():
 
 
 def test_load_network_by_config_and_checkpoint(tmp_path):
-    from mmsuper.checkpoint import save_safetensors
+    from mmsuper.checkpoint import save
 
     config = tmp_path / "small.py"
     options = dict(upscale=2, dim=12, groups=1, blocks=1)
     config.write_text(f"model = dict(generator=dict(type='mmsuper.DLGSANet', **{options}))\n")
     network = DLGSANet(**options)
-    save_safetensors(tmp_path / "small.safetensors", network.state_dict())
+    save(tmp_path / "small.safetensors", network.state_dict())
     loaded = restoration.load_network(config, tmp_path / "small.safetensors")
     for key, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value)
