@@ -5,13 +5,89 @@ A transform is a callable on the dictionary of one sample, as MMEngine's ``Compo
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
+from mmsuper.data import image_io
 from mmsuper.data.resize import crop_to_multiple, imresize
 from mmsuper.errors import UserError
 from mmsuper.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadPictures:
+    """Read the pictures of a sample as RGB, whatever their mode; frames of a clip as a list.
+
+    Args:
+        keys: What to read: ``KEY_path`` is read into ``KEY``.
+        cache: Keep the pixels of every picture in memory, for data sets that fit.
+        skip_damaged: Leave out a sample of which a picture is missing or damaged, with a
+            warning that names it, instead of stopping. In training the data set then takes
+            another sample; in evaluation nothing can take its place, so it always stops.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str] = ("img", "gt"),
+        cache: bool = False,
+        skip_damaged: bool = False,
+    ) -> None:
+        self.keys = tuple(keys)
+        self.cache: dict[str, np.ndarray] | None = {} if cache else None
+        self.skip_damaged = skip_damaged
+        self.damaged: set[str] = set()
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        """Set each key to (H, W, 3) uint8, or a list of them, and what mmagic notes of it.
+
+        Raises:
+            UserError: If a picture is missing or damaged and is not to be skipped.
+        """
+        try:
+            for key in self.keys:
+                self._load(results, key)
+        except UserError as error:
+            if not self.skip_damaged:
+                raise
+            self._warn(str(error))
+            return None
+        return results
+
+    def _load(self, results: dict[str, Any], key: str) -> None:
+        paths = results[f"{key}_path"]
+        if isinstance(paths, list):
+            results[key] = [self._read(path) for path in paths]
+            results[f"ori_{key}_shape"] = [image.shape for image in results[key]]
+        else:
+            results[key] = self._read(paths)
+            results[f"ori_{key}_shape"] = results[key].shape
+        results[f"{key}_channel_order"] = "rgb"
+        results[f"{key}_color_type"] = "color"
+
+    def _read(self, path: str) -> np.ndarray:
+        pixels = None if self.cache is None else self.cache.get(path)
+        if pixels is None:
+            pixels = image_io.displayed(image_io.read(path))
+        if self.cache is not None:
+            self.cache[path] = pixels
+        # A copy, because later transforms may work in place.
+        return pixels.copy()
+
+    def _warn(self, message: str) -> None:
+        if message not in self.damaged:
+            self.damaged.add(message)
+            count = len(self.damaged)
+            print_log(f"skipped: {message} ({count} so far)", "current", logging.WARNING)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(keys={self.keys}, cache={self.cache is not None}, "
+            f"skip_damaged={self.skip_damaged})"
+        )
 
 
 @TRANSFORMS.register_module()

@@ -1,18 +1,16 @@
 # DIV2K for x4: training on sub-images of 480x480 (LR 120x120), validation on whole pictures.
 # `python -m mmsuper data prepare div2k` makes the folders that end in _sub.
-load_pair = [
-    dict(type='LoadImageFromFile', key='img', channel_order='rgb', imdecode_backend='cv2'),
-    dict(type='LoadImageFromFile', key='gt', channel_order='rgb', imdecode_backend='cv2'),
-]
+# A damaged picture stops the training; skip_damaged=True leaves it out with a warning.
+load_pair = dict(type='mmsuper.LoadPictures', keys=['img', 'gt'])
 train_pipeline = [
-    *load_pair,
+    load_pair,
     dict(type='mmsuper.PairedCrop', size=48),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
     dict(type='PackInputs'),
 ]
-val_pipeline = [*load_pair, dict(type='PackInputs')]
+val_pipeline = [load_pair, dict(type='PackInputs')]
 
 data_root = 'data/DIV2K'
 # 16 pictures an iteration in all: on two GPUs, 8 on each.

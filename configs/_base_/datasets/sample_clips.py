@@ -1,18 +1,16 @@
 # The sample clips, laid out as REDS is: LR 64x80, HR 256x320, 16 frames; made on first use.
-load_pair = [
-    dict(type='GenerateSegmentIndices', interval_list=[1]),
-    dict(type='LoadImageFromFile', key='img', channel_order='rgb', imdecode_backend='cv2', use_cache=True),
-    dict(type='LoadImageFromFile', key='gt', channel_order='rgb', imdecode_backend='cv2', use_cache=True),
-]
+segment = dict(type='GenerateSegmentIndices', interval_list=[1])
+load_pair = dict(type='mmsuper.LoadPictures', keys=['img', 'gt'], cache=True)
 train_pipeline = [
-    *load_pair,
+    segment,
+    load_pair,
     dict(type='mmsuper.PairedCrop', size=32),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
     dict(type='PackInputs'),
 ]
-val_pipeline = [*load_pair, dict(type='PackInputs')]
+val_pipeline = [segment, load_pair, dict(type='PackInputs')]
 
 data_root = 'data/samples/clips'
 train_dataloader = dict(

@@ -1,18 +1,15 @@
 # The sample photographs in pairs, LR 24x24 crops for training; made on first use.
 # For another scale, set data_prefix.img of each data set to LRx2 or LRx3.
-load_pair = [
-    dict(type='LoadImageFromFile', key='img', channel_order='rgb', imdecode_backend='cv2', use_cache=True),
-    dict(type='LoadImageFromFile', key='gt', channel_order='rgb', imdecode_backend='cv2', use_cache=True),
-]
+load_pair = dict(type='mmsuper.LoadPictures', keys=['img', 'gt'], cache=True)
 train_pipeline = [
-    *load_pair,
+    load_pair,
     dict(type='mmsuper.PairedCrop', size=24),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
     dict(type='PackInputs'),
 ]
-val_pipeline = [*load_pair, dict(type='PackInputs')]
+val_pipeline = [load_pair, dict(type='PackInputs')]
 
 data_root = 'data/samples/sr'
 train_dataloader = dict(

@@ -11,8 +11,7 @@ test_dataloader = [
             data_prefix=dict(gt='HR', img='LRx4'),
             test_mode=True,
             pipeline=[
-                dict(type='LoadImageFromFile', key='img', channel_order='rgb', imdecode_backend='cv2'),
-                dict(type='LoadImageFromFile', key='gt', channel_order='rgb', imdecode_backend='cv2'),
+                dict(type='mmsuper.LoadPictures', keys=['img', 'gt']),
                 dict(type='PackInputs'),
             ]))
     for name in ('Set5', 'Set14', 'B100', 'Urban100', 'Manga109')

@@ -1,7 +1,10 @@
 """The pipeline transforms."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmsuper.data.resize import imresize
 from mmsuper.errors import UserError
@@ -58,6 +61,54 @@ def test_pictures_that_do_not_belong_together_are_named(high):
         crop({"img": high[:24, :29], "gt": high, **paths})
     with pytest.raises(UserError, match=r"LR/a\.png of 6x24 pixels is smaller"):
         crop({"img": high[:24, :6], "gt": high[:, :12], **paths})
+
+
+@pytest.fixture
+def files(tmp_path, high):
+    """A pair on disk, the low-resolution one in grey."""
+    for name, image in (("img", high[::2, ::2, 0]), ("gt", high)):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    return {f"{name}_path": str(tmp_path / f"{name}.png") for name in ("img", "gt")}
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_pictures_are_loaded_as_rgb(files, high, cache):
+    load = TRANSFORMS.build({"type": "mmsuper.LoadPictures", "cache": cache})
+    for _ in range(2):
+        results = load(dict(files))
+        np.testing.assert_array_equal(results["gt"], high)
+        np.testing.assert_array_equal(results["img"], np.repeat(high[::2, ::2, :1], 3, axis=2))
+        assert results["gt_channel_order"] == results["img_channel_order"] == "rgb"
+        assert results["ori_img_shape"] == (24, 30, 3)
+        results["gt"][:] = 0  # What a transform does to a picture stays its own.
+
+
+def test_a_cache_reads_a_picture_once(files, high):
+    load = TRANSFORMS.build({"type": "mmsuper.LoadPictures", "cache": True})
+    load(dict(files))
+    for path in files.values():
+        Path(path).unlink()
+    np.testing.assert_array_equal(load(dict(files))["gt"], high)
+
+
+def test_frames_are_loaded_as_a_list(files, high):
+    load = TRANSFORMS.build({"type": "mmsuper.LoadPictures", "keys": ["gt"]})
+    results = load({"gt_path": [files["gt_path"]] * 2})
+    assert len(results["gt"]) == 2 and results["ori_gt_shape"] == [high.shape] * 2
+    np.testing.assert_array_equal(results["gt"][1], high)
+
+
+def test_a_damaged_picture_stops_or_is_skipped(files):
+    path = Path(files["gt_path"])
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(UserError, match=r"gt\.png"):
+        TRANSFORMS.build({"type": "mmsuper.LoadPictures"})(dict(files))
+    load = TRANSFORMS.build({"type": "mmsuper.LoadPictures", "skip_damaged": True})
+    assert load(dict(files)) is None
+    assert load(dict(files)) is None
+    path.unlink()
+    assert load(dict(files)) is None
+    assert len(load.damaged) == 2
 
 
 def test_downsample_makes_the_input(high):
