@@ -229,14 +229,14 @@ def _names_key(built: Callable[..., Any], key: str) -> bool:
 def _misspelt(keys: list[str], target: Target, path: str | Path) -> UserError:
     settings = config_history.history(path, ".".join(keys))
     where = settings[-1].place() if settings else str(path)
-    return UserError(f"{where}: {_complaint(keys, target)}")
+    return UserError(f"{where}: {'.'.join(keys)}: {_complaint(keys[-1], target)}")
 
 
-def _complaint(keys: list[str], target: Target) -> str:
+def _complaint(key: str, target: Target) -> str:
     taken = sorted((target.keys or frozenset()) - MARKS)
-    near = difflib.get_close_matches(keys[-1], taken, 1, 0)
+    near = difflib.get_close_matches(key, taken, 1, 0)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{'.'.join(keys)}: {target.name} takes no key {keys[-1]!r}{hint}"
+    return f"{target.name} takes no key {key!r}{hint}"
 
 
 def _check_new(content: dict[str, Any], keys: list[str], depth: int) -> None:
@@ -251,7 +251,7 @@ def _check_new(content: dict[str, Any], keys: list[str], depth: int) -> None:
         target = Target(f"the dict {'.'.join(keys[:depth])}", frozenset(node))
     if target.keys is not None and keys[depth] not in target.keys:
         both = Target(target.name, target.keys | (frozenset(node) if depth == 0 else frozenset()))
-        raise UserError(f"--cfg-options {asked}: {_complaint(keys[: depth + 1], both)}")
+        raise UserError(f"--cfg-options {asked}: {_complaint(keys[depth], both)}")
 
 
 def _scope_at(content: dict[str, Any], keys: list[str]) -> str | None:
