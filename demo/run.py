@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsuper.apis.batch import find_pictures
+from mmsuper.apis.models import find_model
 from mmsuper.apis.restoration import RestorationInferencer, bicubic
 from mmsuper.data import image_io, samples
 from mmsuper.data.image_io import Picture
@@ -39,7 +40,7 @@ class Panel:
 
     title: str
     image: str
-    crop: str
+    detail: str
     score: Score | None = None
 
 
@@ -88,7 +89,9 @@ def run(arguments: argparse.Namespace) -> Path:
     """Do every step; returns the page's path."""
     output = arguments.output.resolve()
     # Asked first, so that missing weights or photographs are told before minutes of training.
-    enlarge = RestorationInferencer(MODEL, arguments.weights)
+    weights = arguments.weights or find_model(MODEL).weights
+    enlarge = RestorationInferencer(MODEL, weights)
+    assert weights is not None  # the line above has raised otherwise
     paths = [path for path, _ in find_pictures([arguments.photos])] if arguments.photos else []
     photos = [(path.stem, middle(image_io.read(path))) for path in paths]
 
@@ -108,7 +111,7 @@ def run(arguments: argparse.Namespace) -> Path:
         show(name, picture, None, enlarge, images / f"own-{index}")
         for index, (name, picture) in enumerate(photos, 1)
     ]
-    return write_page(output, exhibits, own, training, enlarge)
+    return write_page(output, exhibits, own, training, enlarge, weights.name)
 
 
 def train(iterations: int, work_dir: Path) -> Training:
@@ -117,7 +120,7 @@ def train(iterations: int, work_dir: Path) -> Training:
     warm_up = max(iterations // 10, 1)
     options = [
         f"train_cfg.max_iters={iterations}",
-        f"train_cfg.val_interval={max(iterations // 5, 1)}",
+        f"train_cfg.val_interval={max(iterations // 4, 1)}",
         f"param_scheduler.0.end={warm_up}",
         f"param_scheduler.1.begin={warm_up}",
         f"param_scheduler.1.end={iterations}",
@@ -178,7 +181,7 @@ def show(
             panel.score = score(pixels, versions["truth"], scale)
         image_io.write(folder.parents[1] / panel.image, image_io.from_array(pixels))
         crop = np.ascontiguousarray(pixels[rows, columns])
-        image_io.write(folder.parents[1] / panel.crop, image_io.from_array(crop))
+        image_io.write(folder.parents[1] / panel.detail, image_io.from_array(crop))
         result.panels.append(panel)
     return result
 
@@ -242,6 +245,7 @@ def write_page(
     own: list[Exhibit],
     training: Training,
     enlarge: RestorationInferencer,
+    weights: str,
 ) -> Path:
     """Fill in page.html; returns where the result is."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -255,6 +259,7 @@ def write_page(
         own=own,
         training=training,
         model=MODEL,
+        weights=weights,
         scale=enlarge.scale,
         parameters=sum(p.numel() for p in enlarge.network.parameters()),
         device=str(enlarge.device),
