@@ -9,6 +9,8 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsuper.errors import UserError
+
 if TYPE_CHECKING:
     from mmengine.config import Config
     from mmengine.runner import Runner
@@ -26,7 +28,10 @@ def build_runner(config: Config) -> Runner:
         config: A config with ``work_dir`` set; our hooks are added to its ``custom_hooks``.
 
     Returns:
-        The runner; :func:`evaluate` and ``runner.train()`` run it.
+        The runner; ``runner.train()`` and ``runner.test()`` run it.
+
+    Raises:
+        UserError: If a class refuses what the config gives it.
     """
     from mmengine.registry import RUNNERS
 
@@ -40,4 +45,11 @@ def build_runner(config: Config) -> Runner:
     name = config.get("runner_type", "Runner")
     if name in ("Runner", "FlexibleRunner"):
         name = f"mmsuper.{name}"
-    return RUNNERS.get(name).from_cfg(config)
+    kind = RUNNERS.get(name)
+    if kind is None:
+        raise UserError(f"{config.filename}: there is no runner_type {name!r}")
+    try:
+        return kind.from_cfg(config)
+    except (AssertionError, TypeError, ValueError) as error:
+        # What a class says of the values that the config gives it.
+        raise UserError(f"{config.filename}: {type(error).__name__}: {error}") from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +67,27 @@ def find_latest(work_dir: str | Path) -> Path | None:
     """
     candidates = _candidates(Path(work_dir))
     for path in candidates:
-        try:
-            content = checkpoint_files.read(path)
-        except UserError as error:
-            report.note(f"passed over: {error}")
-            continue
-        if "meta" in content and "state_dict" in content:
+        fault = _fault(path)
+        if fault is None:
             return path
-        report.note(f"passed over: {path} is no checkpoint of a training")
+        report.note(f"passed over: {fault}")
     if candidates:
         raise UserError(f"none of the {len(candidates)} checkpoints in {work_dir} can be read")
     return None
+
+
+def _fault(path: Path) -> str | None:
+    """What is wrong with a checkpoint of a training, or None."""
+    try:
+        content = checkpoint_files.read(path)
+    except UserError as error:
+        return str(error)
+    if not {"meta", "state_dict", "optimizer"} <= content.keys():
+        return f"{path} is no checkpoint to resume from"
+    # PyTorch writes check sums and does not look at them when it reads.
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    return f"{path} is damaged in {damaged}" if damaged else None
 
 
 def _candidates(work_dir: Path) -> list[Path]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mmsuper.errors import UserError
@@ -17,8 +18,27 @@ def choose_launcher(asked: str | None) -> str:
     return asked or ("pytorch" if "TORCHELASTIC_RUN_ID" in os.environ else "none")
 
 
-def start(config: Config) -> None:
-    """Join the group of processes, if a launcher started several.
+@contextmanager
+def group(config: Config) -> Iterator[None]:
+    """Join the group of processes, if a launcher started several, and leave it at the end.
+
+    A group that the caller has joined already is used and left alone.
+
+    Raises:
+        UserError: If the launcher cannot work here.
+    """
+    import torch
+
+    joined = _join(config)
+    try:
+        yield
+    finally:
+        if joined:
+            torch.distributed.destroy_process_group()
+
+
+def _join(config: Config) -> bool:
+    """Join the group of processes; return whether that was to be done.
 
     MMEngine would do it when it builds the runner, but only with GPUs.
 
@@ -27,7 +47,7 @@ def start(config: Config) -> None:
     """
     launcher = config.get("launcher", "none")
     if launcher == "none":
-        return
+        return False
     import torch
     from mmengine.dist import init_dist, is_distributed
 
@@ -37,15 +57,17 @@ def start(config: Config) -> None:
             "torchrun --nproc_per_node=N -m mmsuper train CONFIG"
         )
     if is_distributed():
-        return
+        return False
     options = dict(config.get("env_cfg", {}).get("dist_cfg", {}))
     if torch.cuda.is_available():
-        if "DeepSpeed" not in str(config.get("strategy", {}).get("type")):
-            init_dist(launcher, **options)
+        if "DeepSpeed" in str(config.get("strategy", {}).get("type")):
+            return False  # it starts the processes' group by itself
+        init_dist(launcher, **options)
     elif launcher == "pytorch":
         torch.distributed.init_process_group("gloo")
     else:
         raise UserError(f"--launcher {launcher} needs GPUs; on processors use torchrun")
+    return True
 
 
 def first_alone(action: Callable[[], None]) -> None:
@@ -57,11 +79,3 @@ def first_alone(action: Callable[[], None]) -> None:
     barrier()
     if not is_main_process():
         action()
-
-
-def stop() -> None:
-    """Leave the group of processes."""
-    import torch
-
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()

@@ -172,9 +172,9 @@ def _running(config: Config, dataloaders: tuple[str, ...]) -> Iterator[None]:
     # A log file on a full disk is no reason for a traceback; the checkpoint will tell.
     logging.raiseExceptions = False
     try:
-        distributed.start(config)
-        distributed.first_alone(lambda: samples.ensure(config, dataloaders))
-        yield
+        with distributed.group(config):
+            distributed.first_alone(lambda: samples.ensure(config, dataloaders))
+            yield
     except OSError as error:
         raise _sentence(error, config) from error
     except KeyError as error:
@@ -183,7 +183,6 @@ def _running(config: Config, dataloaders: tuple[str, ...]) -> Iterator[None]:
         raise UserError(f"{config.filename}: {str(error.args[0]).split('. ')[0]}") from error
     finally:
         logging.raiseExceptions = True
-        distributed.stop()
 
 
 def _sentence(error: OSError, config: Config) -> UserError:

@@ -236,7 +236,8 @@ class ProgressHook(Hook):
         """Replace the bar of a validation by a line with its metrics."""
         if self.progress is not None:
             numbers = [f"{k} {v:.4f}" for k, v in (metrics or {}).items() if isinstance(v, float)]
-            self.progress.console.print(f"iteration {runner.iter}: {', '.join(numbers)}")
+            line = f"iteration {runner.iter}: {', '.join(numbers)}"
+            self.progress.console.print(line, highlight=False)
             self.progress.remove_task(self.bars.pop("val"))
 
     def before_test_epoch(self, runner: Any) -> None:

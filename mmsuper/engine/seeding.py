@@ -28,7 +28,7 @@ _SAMPLE, _ITERATION = 0, 1
 
 
 def seed_from(*numbers: int) -> int:
-    """A 32-bit seed that depends on every one of some non-negative integers."""
+    """A 32-bit seed that depends on every one of four (or any fixed count of) numbers from 0."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 

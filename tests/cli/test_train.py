@@ -315,6 +315,8 @@ def test_full_disk(tmp_path, monkeypatch, capsys):
     [
         ("train_dataloader['dataset']['data_root'] = 'nowhere'", "docs/data.md"),
         ("model['type'] = 'TinyMode'", "TinyMode is not in"),
+        ("model['dropout'] = 2", "dropout probability has to be between 0 and 1"),
+        ("runner_type = 'Walker'", "no runner_type 'Walker'"),
         ("load_from = 'nowhere.pth'", "no checkpoint at nowhere.pth"),
         ("optim_wrapper['lerning_rate'] = 1", "lerning_rate"),
         ("train_cfg = None", "no training"),
