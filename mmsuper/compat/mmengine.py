@@ -2,7 +2,8 @@
 
 1. ``import mmengine.optim`` imports transformers, bitsandbytes and three more packages to
    register their optimisers: about 2 s of the 7 s that ``import mmengine.runner`` takes
-   beside transformers 5.17. :func:`light_optim` hides them while it loads.
+   beside transformers 5.17. :func:`light_optim` hides them while it loads, and
+   :func:`full_optim` brings them back for a config that needs them.
 2. A checkpoint that ``weights_only=True`` refuses is read again without it, which runs
    whatever code the file holds. :func:`refuse_pickles` reads it by
    :func:`mmsuper.checkpoint.read`, which refuses.
@@ -11,35 +12,57 @@
 from __future__ import annotations
 
 import importlib
-import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-OPTIMISER_PACKAGES = ("dadaptation", "lion_pytorch", "Sophia", "bitsandbytes", "transformers")
+# What registers the optimisers of each package, in mmengine.optim.optimizer.builder.
+OPTIMISERS = {
+    "dadaptation": "register_dadaptation_optimizers",
+    "lion_pytorch": "register_lion_optimizers",
+    "Sophia": "register_sophia_optimizers",
+    "bitsandbytes": "register_bitsandbytes_optimizers",
+    "transformers": "register_transformers_optimizers",
+}
+_hidden: list[str] = []
 
 
-def light_optim(needed: set[str] | frozenset[str] = frozenset()) -> None:
-    """Import ``mmengine.optim`` without the packages that only add optimisers to it.
-
-    Args:
-        needed: Names of optimisers that the config asks for. If PyTorch has not all of
-            them, nothing is hidden.
-    """
+def light_optim() -> None:
+    """Import ``mmengine.optim`` without the packages that only add optimisers to it."""
     if "mmengine.optim" in sys.modules:
         return
-    import torch
-
-    if any(not hasattr(torch.optim, name) for name in needed):
-        return
-    hidden = [name for name in OPTIMISER_PACKAGES if name not in sys.modules]
-    for name in hidden:
+    _hidden.extend(name for name in OPTIMISERS if name not in sys.modules)
+    for name in _hidden:
         sys.modules[name] = None  # type: ignore[assignment]
     try:
         importlib.import_module("mmengine.optim")
     finally:
-        for name in hidden:
+        for name in _hidden:
             del sys.modules[name]
+
+
+def full_optim(optim_wrapper: Any) -> None:
+    """Register the other packages' optimisers after all, if a config asks for one of them.
+
+    Args:
+        optim_wrapper: The config's key of this name.
+    """
+    from mmengine.optim.optimizer import builder
+
+    wanted = set(_optimisers(optim_wrapper))
+    if _hidden and any(builder.OPTIMIZERS.get(name) is None for name in wanted):
+        while _hidden:
+            getattr(builder, OPTIMISERS[_hidden.pop()])()
+
+
+def _optimisers(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        optimiser = node.get("optimizer")
+        if isinstance(optimiser, dict) and isinstance(optimiser.get("type"), str):
+            yield optimiser["type"]
+        for value in node.values():
+            yield from _optimisers(value)
 
 
 def refuse_pickles() -> None:
@@ -59,7 +82,6 @@ def _read(file: Any, map_location: Any = None, weights_only: bool | None = None)
         return read(file)
     import torch
 
-    assert isinstance(file, io.IOBase)
     return torch.load(file, map_location=map_location, weights_only=True)
 
 

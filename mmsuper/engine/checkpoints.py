@@ -110,6 +110,9 @@ def _candidates(work_dir: Path) -> list[Path]:
 class CheckpointHook(MMEngineCheckpointHook):
     """MMEngine's hook, but a checkpoint is deleted only when its successor is on the disk."""
 
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
+
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
         outdated = self._remember(runner, step) if self.max_keep_ckpts > 0 else None
         name = self.filename_tmpl.format(step)

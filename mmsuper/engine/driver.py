@@ -89,12 +89,13 @@ def test(arguments: Namespace) -> int:
 
 
 def _load(arguments: Namespace) -> Config:
-    from mmsuper.compat.mmengine import light_optim
+    from mmsuper.compat.mmengine import full_optim, light_optim
 
     if arguments.local_rank is not None:
         os.environ.setdefault("LOCAL_RANK", str(arguments.local_rank))
     light_optim()
     config = configuration.load(arguments.config, options.parse(arguments.cfg_options))
+    full_optim(config.get("optim_wrapper"))
     config.launcher = distributed.choose_launcher(arguments.launcher)
     randomness = {"seed": 0, **(config.get("randomness") or {})}
     if getattr(arguments, "seed", None) is not None:

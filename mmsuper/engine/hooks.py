@@ -162,7 +162,7 @@ class ValidationLossHook(Hook):
         """Add the loss of a batch; on a copy, as some models change their samples."""
         from mmsuper.engine.runners import bare
 
-        model = bare(runner.model)
+        model: Any = bare(runner.model)
         batch = copy.deepcopy(data_batch)
         size = _batch_size(batch)
         preprocessor = model.data_preprocessor
@@ -317,5 +317,6 @@ def _length(loop: Any) -> int | None:
 
 
 def _batch_size(batch: Any) -> int:
-    samples = batch.get("data_samples", batch.get("inputs")) if isinstance(batch, dict) else batch
-    return len(samples)
+    if isinstance(batch, dict):
+        batch = batch["data_samples"] if "data_samples" in batch else batch["inputs"]
+    return len(batch)

@@ -29,9 +29,8 @@ LOG_FOLDER = "log"
 
 def bare(model: nn.Module) -> nn.Module:
     """The model itself, without what wraps it: data-parallel, test-time augmentation."""
-    while isinstance(getattr(model, "module", None), nn.Module):
-        model = model.module
-    return model
+    inner = getattr(model, "module", None)
+    return bare(inner) if isinstance(inner, nn.Module) else model
 
 
 @contextmanager

@@ -128,8 +128,9 @@ def stream(dataloader: Any, seed: int) -> Any:
     if not isinstance(dataloader, dict):
         return dataloader
     dataset, sampler = dataloader.get("dataset"), dataloader.get("sampler")
-    ordinary = isinstance(dataset, dict) and isinstance(sampler, dict)
-    if not ordinary or dataset.get("type") is SeededDataset:
+    if not isinstance(dataset, dict) or not isinstance(sampler, dict):
+        return dataloader
+    if dataset.get("type") is SeededDataset:
         return dataloader
     return {
         **dataloader,

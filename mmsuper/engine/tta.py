@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS as ROOT_MODELS
 from torch import Tensor, nn
@@ -42,11 +44,10 @@ class _Ensemble(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor, *arguments: Any, **options: Any) -> Tensor:
-        total = 0
-        for way in range(8):
-            output = self.network(flip(images, way), *arguments, **options)
-            total = total + unflip(output, way)
-        return total / 8
+        outputs = (
+            unflip(self.network(flip(images, way), *arguments, **options), way) for way in range(8)
+        )
+        return functools.reduce(torch.add, outputs) / 8
 
 
 @MODELS.register_module()
@@ -63,7 +64,7 @@ class SelfEnsemble(BaseModel):
 
     def __init__(self, module: dict | nn.Module) -> None:
         super().__init__()
-        self.module = ROOT_MODELS.build(module) if isinstance(module, dict) else module
+        self.module: Any = ROOT_MODELS.build(module) if isinstance(module, dict) else module
 
     def test_step(self, data: Any) -> Any:
         """Predict a batch; only the network is called eight times, on tensors."""

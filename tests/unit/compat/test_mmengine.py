@@ -21,6 +21,11 @@ assert OPTIMIZERS.get("AdamW") is not None
 import importlib.util
 assert importlib.util.find_spec("transformers") is not None
 light_optim()
+from mmsuper.compat.mmengine import full_optim
+full_optim({"optimizer": {"type": "AdamW"}})
+assert "transformers" not in sys.modules
+full_optim({"generator": {"optimizer": {"type": "Adafactor"}}})
+assert OPTIMIZERS.get("Adafactor").__module__.startswith("transformers.")
 """
 
 
