@@ -174,6 +174,36 @@ class PairedCrop:
         return f"{type(self).__name__}(size={self.size})"
 
 
+@TRANSFORMS.register_module()
+class CropTruth:
+    """Crop ``gt`` at the right and the bottom to a whole multiple of ``img``'s size.
+
+    Test sets come with HR pictures of any size and LR pictures of the size rounded down; this
+    is how papers compare the two.
+    """
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crop ``gt`` (H, W, C) to the largest multiple of ``img`` that it contains.
+
+        Raises:
+            UserError: If the pictures differ in shape by more than rounding down explains.
+        """
+        low, high = results["img"], results["gt"]
+        height, width = low.shape[:2]
+        scale = min(high.shape[0] // height, high.shape[1] // width)
+        extra = (high.shape[0] - scale * height, high.shape[1] - scale * width)
+        if max(extra) >= max(scale, 1):
+            raise UserError(
+                f"{results.get('img_path')} of {width}x{height} pixels is no reduced "
+                f"{results.get('gt_path')} of {high.shape[1]}x{high.shape[0]}"
+            )
+        results["gt"] = high[: scale * height, : scale * width].copy()
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
 def _first(value: Any) -> Any:
     """The first frame of a clip, or the one picture."""
     return value[0] if isinstance(value, list) else value

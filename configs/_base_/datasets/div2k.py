@@ -10,7 +10,7 @@ train_pipeline = [
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
     dict(type='PackInputs'),
 ]
-val_pipeline = [load_pair, dict(type='PackInputs')]
+val_pipeline = [load_pair, dict(type='mmsuper.CropTruth'), dict(type='PackInputs')]
 
 data_root = 'data/DIV2K'
 # 16 pictures an iteration in all: on two GPUs, 8 on each.

@@ -12,6 +12,7 @@ test_dataloader = [
             test_mode=True,
             pipeline=[
                 dict(type='mmsuper.LoadPictures', keys=['img', 'gt']),
+                dict(type='mmsuper.CropTruth'),
                 dict(type='PackInputs'),
             ]))
     for name in ('Set5', 'Set14', 'B100', 'Urban100', 'Manga109')

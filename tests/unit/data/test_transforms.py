@@ -118,3 +118,13 @@ def test_downsample_makes_the_input(high):
     np.testing.assert_array_equal(results["img"], imresize(high[:44, :56], 1 / 4))
     assert results["img_channel_order"] == "rgb"
     assert results["scale"] == 4
+
+
+def test_truth_is_cropped_to_the_input(high):
+    transform = TRANSFORMS.build({"type": "mmsuper.CropTruth"})
+    results = transform({"img": high[:11, :14], "gt": high[:47, :59]})
+    np.testing.assert_array_equal(results["gt"], high[:44, :56])
+    paths = {"img_path": "LR/a.png", "gt_path": "HR/a.png"}
+    for low in (high[:9, :14], high[:11, :16], high[:48]):
+        with pytest.raises(UserError, match=r"LR/a\.png .* no reduced HR/a\.png of 59x47"):
+            transform({"img": low, "gt": high[:47, :59], **paths})
