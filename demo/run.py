@@ -29,7 +29,7 @@ from mmsuper.visualization.comparison import Score, score
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "dlgsanet-tiny_x4_sample"
 CONFIG = f"configs/dlgsanet/{MODEL}.py"
-HELD_OUT = ROOT / "data/samples/sr/val"
+PHOTOGRAPHS = ROOT / "data/samples/sr"
 CROP = 24  # side of the zoomed part, in input pixels
 OWN_SIDE = 256  # of a user's photograph, so much of its middle is enlarged
 
@@ -103,8 +103,8 @@ def run(arguments: argparse.Namespace) -> Path:
     images = output / "images"
     shutil.rmtree(images, ignore_errors=True)
     exhibits = []
-    for path in sorted((HELD_OUT / "LRx4").glob("*.png")):
-        truth = image_io.read(HELD_OUT / "HR" / path.name)
+    for path in sorted((PHOTOGRAPHS / "val/LRx4").glob("*.png")):
+        truth = image_io.read(PHOTOGRAPHS / "val/HR" / path.name)
         exhibits.append(show(path.stem, image_io.read(path), truth, enlarge, images / path.stem))
     print_table(exhibits)
     own = [
@@ -230,8 +230,7 @@ def draw_curve(training: Training, path: Path) -> None:
     right = left.twinx()
     right.plot(*zip(*training.psnrs, strict=True), "o-", color="#c2571a", label="held-out PSNR-Y")
     right.set(ylabel="held-out PSNR-Y in dB")
-    figure.legend(loc="upper center", ncols=2, frameon=False, bbox_to_anchor=(0.5, 1.0))
-    left.margins(y=0.2)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
     for axes in (left, right):
         axes.spines["top"].set_visible(False)
     with image_io.replacing(path) as draft:
@@ -260,6 +259,7 @@ def write_page(
         training=training,
         model=MODEL,
         weights=weights,
+        trained_on=len(list(PHOTOGRAPHS.glob("train/HR/*.png"))),
         scale=enlarge.scale,
         parameters=sum(p.numel() for p in enlarge.network.parameters()),
         device=str(enlarge.device),
