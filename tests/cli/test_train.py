@@ -189,6 +189,25 @@ def test_resumed_equals_undisturbed(tmp_path, finished, flexible):
     assert [one["iter"] for one in metrics("run")["history"]] == [6, 12]
 
 
+def test_epochs_resume_at_their_ends(tmp_path):
+    config = write_config(
+        tmp_path,
+        "train_cfg = dict(by_epoch=True, max_epochs=3)",
+        "train_dataloader['sampler']['type'] = 'DefaultSampler'",
+        "param_scheduler = dict(type='CosineAnnealingLR', T_max=3)",
+        "default_hooks['checkpoint'].update(by_epoch=True, interval=1)",
+        "custom_hooks = [dict(type='EMAHook')]",
+    )
+    assert train(config, "--work-dir", "run") == 0
+    whole = torch.load("run/epoch_3.pth", weights_only=True)
+    for name in ("epoch_3.pth", "last_checkpoint"):
+        Path("run", name).unlink()
+    assert train(config, "--work-dir", "run", "--resume") == 0
+    again = torch.load("run/epoch_3.pth", weights_only=True)
+    for part in ("state_dict", "ema_state_dict", "optimizer", "param_schedulers"):
+        assert same(whole[part], again[part]), part
+
+
 def test_killed_and_resumed_equals_undisturbed(tmp_path):
     slow = "custom_hooks = [dict(type='EMAHook'), dict(type='SlowHook')]"
     lines = ["train_cfg['max_iters'] = 60", "default_hooks['checkpoint']['interval'] = 3"]
