@@ -30,9 +30,9 @@ run() {
 
 install() { # FOLDER MIM
     run "$python" -m venv "$1"
-    run "$1/bin/pip" install --disable-pip-version-check "$2" \
+    run "$1/bin/pip" install --disable-pip-version-check --no-compile "$2" \
         "$(grep '^numpy==' "$root/requirements/pinned.txt")"
-    run "$1/bin/pip" install --disable-pip-version-check --no-deps "$work"/dist/*.whl
+    run "$1/bin/pip" install --disable-pip-version-check --no-compile --no-deps "$work"/dist/*.whl
     local libraries
     libraries=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     echo "$libraries" >"$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/libraries.pth"
