@@ -134,3 +134,54 @@ def test_lpips_is_the_packages(monkeypatch, tmp_path, pair):
     expected = lpips.LPIPS(net="squeeze", verbose=False)(a, b).item() / 2
     assert expected > 0
     assert metric.evaluate(2)["LPIPS"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_through_an_editor_and_a_pipeline(tmp_path):
+    """Colours and ranges survive the way from files to the metric."""
+    from mmengine.dataset import Compose, pseudo_collate
+    from mmengine.evaluator import Evaluator
+    from mmengine.registry import init_default_scope
+    from PIL import Image
+    from torch import nn
+
+    from mmsuper.compat import mmagic
+    from mmsuper.registry import MODELS
+
+    mmagic.apply()
+    import mmagic.datasets
+    import mmagic.models
+
+    init_default_scope("mmagic")
+    rng = np.random.default_rng(0)
+    # Far from grey, so that exchanged channels would show.
+    truth = rng.integers(0, 256, (24, 32, 3)) * np.array([1.0, 0.5, 0.1])
+    low = (truth[::2, ::2]).astype(np.uint8)
+    truth = truth.astype(np.uint8)
+    paths = {"img_path": str(tmp_path / "low.png"), "gt_path": str(tmp_path / "high.png")}
+    Image.fromarray(low).save(paths["img_path"])
+    Image.fromarray(truth).save(paths["gt_path"])
+
+    pipeline = Compose([{"type": "mmsuper.LoadPictures"}, {"type": "PackInputs"}])
+    editor = MODELS.build(
+        {
+            "type": "BaseEditModel",
+            "generator": {"type": nn.Upsample, "scale_factor": 2, "mode": "nearest"},
+            "pixel_loss": {"type": "L1Loss"},
+            "data_preprocessor": {
+                "type": "DataPreprocessor",
+                "mean": [0.0] * 3,
+                "std": [255.0] * 3,
+            },
+        }
+    )
+    evaluator = Evaluator([{"type": "mmsuper.PSNR", "y_channel": True, "per_image": True}])
+    outputs = editor.val_step(pseudo_collate([pipeline(dict(paths))]))
+    evaluator.process(data_samples=outputs)
+    result = evaluator.evaluate(1)
+
+    enlarged = low.repeat(2, axis=0).repeat(2, axis=1)
+    assert result["PSNR"] == pytest.approx(psnr(enlarged, truth, y_channel=True), abs=1e-9)
+    assert result["PSNR_images"][0]["image"] == "high"
+    # The test can tell: with exchanged channels the value is another.
+    exchanged = psnr(enlarged[..., ::-1], truth[..., ::-1], y_channel=True)
+    assert abs(result["PSNR"] - exchanged) > 0.1
