@@ -67,7 +67,8 @@ def pairs(
     """Make ``HR`` and ``LRxN`` folders from pictures, by MATLAB bicubic.
 
     ``HR`` holds the pictures as PNG in RGB, cropped at the right and the bottom to a
-    multiple of 12 so that every scale divides it.
+    multiple of 12 so that every scale divides it. ``pictures.txt`` lists their names, which
+    fixes their order.
 
     Args:
         source: A folder of pictures.
@@ -90,6 +91,7 @@ def pairs(
     with _Folders(list(folders.values())) as partial:
         written = {scale: partial[folder] for scale, folder in folders.items()}
         _run_all(_reduce, [(path, written) for path in pictures], jobs, "pictures")
+    (target / "pictures.txt").write_text("".join(f"{stem}.png\n" for stem in stems))
     return len(pictures)
 
 

@@ -75,6 +75,7 @@ def test_pairs_of_own_pictures(tmp_path):
     for scale in (2, 3):
         low = read(tmp_path / f"out/LRx{scale}/a.png")
         np.testing.assert_array_equal(low, imresize(image[:24, :36], 1 / scale))
+    assert (tmp_path / "out/pictures.txt").read_text() == "a.png\ngrey.png\n"
     assert read(tmp_path / "out/HR/grey.png").shape == (24, 36, 3)
 
 
