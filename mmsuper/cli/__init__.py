@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 a check failed, 2 bad usage or input, 130 interrupted.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    # Not list(...): once the verb of that name is imported, `list` is its module here.
+    words = [*(sys.argv[1:] if argv is None else argv)]
     if words and words[0] in VERBS:
         return _run_verb(words[0], words[1:])
     parser = argparse.ArgumentParser(
