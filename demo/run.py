@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsuper.apis.batch import find_pictures
+from mmsuper.apis.batch import check_writable, find_pictures
 from mmsuper.apis.models import find_model
 from mmsuper.apis.restoration import RestorationInferencer, bicubic
 from mmsuper.data import image_io, samples
@@ -95,13 +95,14 @@ def run(arguments: argparse.Namespace) -> Path:
     paths = [path for path, _ in find_pictures([arguments.photos])] if arguments.photos else []
     photos = [(path.stem, middle(image_io.read(path))) for path in paths]
 
+    check_writable([output])
+
     print("1. Sample photographs", flush=True)
     samples.make(ROOT / "data/samples", ["sr"])
     print(f"2. A short training, {arguments.iterations} iterations", flush=True)
     training = train(arguments.iterations, output / "run")
     print("3. Enlarging the photographs that were held out", flush=True)
     images = output / "images"
-    shutil.rmtree(images, ignore_errors=True)
     exhibits = []
     for path in sorted((PHOTOGRAPHS / "val/LRx4").glob("*.png")):
         truth = image_io.read(PHOTOGRAPHS / "val/HR" / path.name)
@@ -116,7 +117,8 @@ def run(arguments: argparse.Namespace) -> Path:
 
 def train(iterations: int, work_dir: Path) -> Training:
     """Train from scratch with the driver, as a user would, and read its log."""
-    shutil.rmtree(work_dir, ignore_errors=True)
+    if (work_dir / "manifest.json").is_file():  # of an earlier demonstration
+        shutil.rmtree(work_dir)
     warm_up = max(iterations // 10, 1)
     options = [
         f"train_cfg.max_iters={iterations}",

@@ -78,7 +78,12 @@ def test_missing_weights_and_photos_are_told_before_training(demo, monkeypatch, 
     monkeypatch.setattr("sys.argv", ["run.py", "--weights", str(tmp_path / "no.safetensors")])
     assert demo.main() == 2
     assert "no checkpoint at" in capsys.readouterr().err
+    given = ["run.py", "--weights", str(tmp_path / "given.safetensors")]
     monkeypatch.setattr(demo, "RestorationInferencer", lambda *_: None)
-    monkeypatch.setattr("sys.argv", ["run.py", "--photos", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", [*given, "--photos", str(tmp_path)])
     assert demo.main() == 2
     assert "no pictures in" in capsys.readouterr().err
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr("sys.argv", [*given, "--output", str(tmp_path / "file/output")])
+    assert demo.main() == 2
+    assert "cannot write to" in capsys.readouterr().err
