@@ -1,5 +1,6 @@
 """The sample data sets through the pipelines of the host libraries that read them."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def dataset(root):
         return DATASETS.build(config)
 
     yield build
-    DefaultScope.get_instance(f"after-{id(build)}", scope_name="mmengine")
+    DefaultScope.get_instance(f"after-{time.time_ns()}", scope_name="mmengine")
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
