@@ -207,7 +207,7 @@ def _read_by_owner(content: dict[str, Any], keys: list[str], key: str) -> bool:
 
     Some classes take keys out of the dicts that they are given, and build with the rest.
     """
-    for depth in range(1, len(keys) + 1):
+    for depth in range(1, len(keys)):
         owner = config_history.value_at(content, keys[:depth])
         if isinstance(owner, dict) and isinstance(owner.get("type"), str):
             scope = _scope_at(content, keys[:depth])

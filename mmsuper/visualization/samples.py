@@ -49,7 +49,8 @@ def draw_sample(sample: Any, metainfo: dict[str, Any], rgb: bool) -> Drawn:
         drawn = _draw_instances(picture, element, metainfo)
         return Drawn(drawn, f"{name}  {size}  {len(element.gt_instances)} instances")
     if "gt_sem_seg" in element:
-        return Drawn(_draw_map(picture, element, metainfo), f"{name}  {size}")
+        drawn = _draw_map(picture, element, metainfo)
+        return Drawn(drawn, f"{name}  {size}\n{_classes_in(element, metainfo)}")
     if "gt_label" in element:
         classes = metainfo.get("classes") or []
         labels = [int(i) for i in element.gt_label]
@@ -164,6 +165,14 @@ def _draw_map(picture: np.ndarray, element: Any, metainfo: dict[str, Any]) -> np
     visualizer.dataset_meta = metainfo
     visualizer.add_datasample("sample", picture, element, draw_pred=False, with_labels=False)
     return visualizer.get_image()
+
+
+def _classes_in(element: Any, metainfo: dict[str, Any]) -> str:
+    """Names of the classes in a segmentation map, the largest first."""
+    labels, counts = element.gt_sem_seg.data.unique(return_counts=True)
+    classes = metainfo.get("classes") or ()
+    ordered = [int(labels[i]) for i in counts.argsort(descending=True)]
+    return ", ".join(classes[label] for label in ordered if label < len(classes))
 
 
 @functools.cache
