@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmsuper.checkpoint import save
+from mmsuper import checkpoint
 from mmsuper.cli import main
 from mmsuper.projects.dlgsanet.network import DLGSANet
 
@@ -19,11 +19,11 @@ def model(tmp_path_factory):
     config = folder / "small_config.py"
     config.write_text(f"model = dict(generator=dict(type='mmsuper.DLGSANet', **{NETWORK}))\n")
     torch.manual_seed(0)
-    save(folder / "small.safetensors", DLGSANet(**NETWORK).state_dict())
+    checkpoint.save(folder / "small.safetensors", DLGSANet(**NETWORK).state_dict())
     return [str(config), "--weights", str(folder / "small.safetensors"), "--device", "cpu"]
 
 
-def save(path, size=(12, 10), mode="RGB", **options):
+def save_picture(path, size=(12, 10), mode="RGB", **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     channels = {"L": (), "RGB": (3,), "RGBA": (4,), "CMYK": (4,)}[mode]
     pixels = np.random.default_rng(len(path.name)).integers(0, 256, (*size[::-1], *channels))
@@ -43,11 +43,11 @@ def files_in(folder):
 def test_pictures_of_all_modes_keep_name_mode_and_depth(tmp_path, model, capsys):
     import cv2
 
-    save(tmp_path / "in/colour.png")
-    save(tmp_path / "in/grey.png", mode="L")
-    save(tmp_path / "in/deep/clear.png", mode="RGBA")
-    save(tmp_path / "in/ink.jpg", mode="CMYK")
-    save(tmp_path / "in/dot.png", size=(1, 1))
+    save_picture(tmp_path / "in/colour.png")
+    save_picture(tmp_path / "in/grey.png", mode="L")
+    save_picture(tmp_path / "in/deep/clear.png", mode="RGBA")
+    save_picture(tmp_path / "in/ink.jpg", mode="CMYK")
+    save_picture(tmp_path / "in/dot.png", size=(1, 1))
     cv2.imwrite(str(tmp_path / "in/wide.png"), np.full((5, 6, 3), 40000, np.uint16))
     (tmp_path / "in/notes.txt").write_text("no picture")
 
@@ -69,7 +69,7 @@ def test_pictures_of_all_modes_keep_name_mode_and_depth(tmp_path, model, capsys)
 def test_rotated_jpeg_comes_out_upright(tmp_path, model):
     exif = Image.Exif()
     exif[0x0112] = 6
-    save(tmp_path / "a.jpg", size=(12, 10), exif=exif)
+    save_picture(tmp_path / "a.jpg", size=(12, 10), exif=exif)
     assert infer(model, tmp_path / "a.jpg", "-o", tmp_path / "out") == 0
     result = Image.open(tmp_path / "out/a.jpg")
     assert result.size == (20, 24)
@@ -80,7 +80,7 @@ def test_result_is_the_networks(tmp_path, model):
     """What lies in the file is what the network says, at the right place and in RGB order."""
     from mmsuper.checkpoint import load_weights
 
-    save(tmp_path / "a.png")
+    save_picture(tmp_path / "a.png")
     assert infer(model, tmp_path / "a.png", "-o", tmp_path / "b.png") == 0
     network = DLGSANet(**NETWORK).eval()
     load_weights(network, model[2])
@@ -92,11 +92,11 @@ def test_result_is_the_networks(tmp_path, model):
 
 
 def test_bad_files_are_named_and_skipped_with_exit_code_1(tmp_path, model, capsys):
-    save(tmp_path / "in/a.png")
-    broken = save(tmp_path / "in/broken.jpg", size=(64, 64))
+    save_picture(tmp_path / "in/a.png")
+    broken = save_picture(tmp_path / "in/broken.jpg", size=(64, 64))
     broken.write_bytes(broken.read_bytes()[:-300])
     (tmp_path / "in/text.png").write_text("no picture")
-    save(tmp_path / "in/z.png")
+    save_picture(tmp_path / "in/z.png")
 
     assert infer(model, tmp_path / "in", "-o", tmp_path / "out") == 1
     captured = capsys.readouterr()
@@ -109,7 +109,7 @@ def test_bad_files_are_named_and_skipped_with_exit_code_1(tmp_path, model, capsy
 def test_strict_stops_at_the_first_bad_file(tmp_path, model, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.png").write_text("no picture")
-    save(tmp_path / "in/b.png")
+    save_picture(tmp_path / "in/b.png")
     assert infer(model, tmp_path / "in", "-o", tmp_path / "out", "--strict") == 1
     assert "a.png is not a picture" in capsys.readouterr().err
     assert files_in(tmp_path / "out") == []
@@ -119,15 +119,18 @@ def test_unwritable_output_fails_before_any_work(tmp_path, model, capsys, monkey
     from mmsuper.apis import restoration
 
     monkeypatch.setattr(restoration, "load_network", lambda *_: pytest.fail("work was begun"))
-    save(tmp_path / "a.png")
+    save_picture(tmp_path / "a.png")
     (tmp_path / "file").write_text("in the way")
     assert infer(model, tmp_path / "a.png", "-o", tmp_path / "file" / "out") == 2
     assert "cannot write to" in capsys.readouterr().err
 
 
 def test_same_names_from_different_folders_do_not_collide(tmp_path, model):
-    one, two = save(tmp_path / "x/one/a.png", (4, 4)), save(tmp_path / "x/two/a.png", (6, 6))
-    three = save(tmp_path / "x/b.png", (5, 5))
+    one, two = (
+        save_picture(tmp_path / "x/one/a.png", (4, 4)),
+        save_picture(tmp_path / "x/two/a.png", (6, 6)),
+    )
+    three = save_picture(tmp_path / "x/b.png", (5, 5))
     out = tmp_path / "out"
     assert infer(model, one, two, three, one, "-o", out) == 0
     assert files_in(out) == ["b.png", "one/a.png", "two/a.png"]
@@ -136,17 +139,17 @@ def test_same_names_from_different_folders_do_not_collide(tmp_path, model):
 
 
 def test_same_name_in_another_format_does_not_collide(tmp_path, model):
-    save(tmp_path / "in/a.png")
-    save(tmp_path / "in/a.jpg")
-    save(tmp_path / "in/a.gif", mode="L")
+    save_picture(tmp_path / "in/a.png")
+    save_picture(tmp_path / "in/a.jpg")
+    save_picture(tmp_path / "in/a.gif", mode="L")
     assert infer(model, tmp_path / "in", "-o", tmp_path / "out") == 0
     assert files_in(tmp_path / "out") == ["a.gif.png", "a.jpg", "a.png"]
 
 
 def test_results_that_exist_are_skipped_or_overwritten(tmp_path, model, capsys):
-    save(tmp_path / "in/a.png")
+    save_picture(tmp_path / "in/a.png")
     out = tmp_path / "out"
-    save(out / "a.png", size=(3, 3))
+    save_picture(out / "a.png", size=(3, 3))
     assert infer(model, tmp_path / "in", "-o", out) == 0
     assert "0 done, 1 skipped" in capsys.readouterr().out
     assert Image.open(out / "a.png").size == (3, 3)
@@ -155,7 +158,7 @@ def test_results_that_exist_are_skipped_or_overwritten(tmp_path, model, capsys):
 
 
 def test_inputs_are_never_replaced(tmp_path, model, capsys):
-    path = save(tmp_path / "a.png")
+    path = save_picture(tmp_path / "a.png")
     before = path.read_bytes()
     assert infer(model, tmp_path, "-o", tmp_path, "--overwrite") == 2
     assert "would replace the input" in capsys.readouterr().err
@@ -164,15 +167,15 @@ def test_inputs_are_never_replaced(tmp_path, model, capsys):
 
 
 def test_results_below_the_input_folder_are_no_inputs(tmp_path, model):
-    save(tmp_path / "a.png")
+    save_picture(tmp_path / "a.png")
     for _ in range(2):
         assert infer(model, tmp_path, "-o", tmp_path / "out") == 0
     assert files_in(tmp_path) == ["a.png", "out/a.png"]
 
 
 def test_compare_and_truth(tmp_path, model, capsys):
-    save(tmp_path / "lr/birdx2.png", size=(30, 20))
-    save(tmp_path / "hr/bird.png", size=(61, 40))  # one pixel more than twice the width
+    save_picture(tmp_path / "lr/birdx2.png", size=(30, 20))
+    save_picture(tmp_path / "hr/bird.png", size=(61, 40))  # one pixel more than twice the width
     out = tmp_path / "out"
     words = [tmp_path / "lr", "-o", out, "--compare", "--gt", tmp_path / "hr"]
     assert infer(model, *words) == 0
@@ -192,7 +195,7 @@ def test_compare_and_truth(tmp_path, model, capsys):
 
 
 def test_tiles_give_the_same_picture(tmp_path, model):
-    save(tmp_path / "a.png", size=(90, 70))
+    save_picture(tmp_path / "a.png", size=(90, 70))
     assert infer(model, tmp_path / "a.png", "-o", tmp_path / "whole.png", "--tile", 0) == 0
     tiles = ["--tile", 64, "--tile-overlap", 28]
     assert infer(model, tmp_path / "a.png", "-o", tmp_path / "tiled.png", *tiles) == 0
@@ -217,8 +220,8 @@ def test_bad_usage_is_one_sentence_and_exit_code_2(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    save(tmp_path / "a.png")
-    save(tmp_path / "b.png")
+    save_picture(tmp_path / "a.png")
+    save_picture(tmp_path / "b.png")
     assert infer(model, *words) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -226,7 +229,7 @@ def test_bad_usage_is_one_sentence_and_exit_code_2(
 
 
 def test_mode_that_the_named_format_cannot_hold(tmp_path, model, capsys):
-    save(tmp_path / "a.png", mode="RGBA")
+    save_picture(tmp_path / "a.png", mode="RGBA")
     assert infer(model, tmp_path / "a.png", "-o", tmp_path / "a.jpg") == 1
     assert "JPEG cannot hold a picture of mode RGBA" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "a.jpg").exists()
