@@ -1,9 +1,10 @@
-"""Authors' checkpoint to ours, and back.
+"""Authors' checkpoint to ours, and back; a training checkpoint to one to publish.
 
-Without --to-authors, IN is a file of a paper's authors: the paper is recognised from its
-keys, the network's arguments are read from its tensors, and OUT holds the same weights under
-our names. With it, IN is ours and CONFIG says which network it belongs to. Converted files
-are not needed for use: train, test and infer take the authors' files as they are.
+Without --config, IN is a file of a paper's authors: the paper is recognised from its keys,
+the network's arguments are read from its tensors, and OUT holds the same weights under our
+names. With it, IN is a file that fits CONFIG, and OUT holds its network's weights alone,
+under our names or, with --to-authors, under theirs. Converted files are not needed for use:
+train, test and infer take training checkpoints and the authors' files as they are.
 
 OUT ends in .safetensors (for exchange) or .pth (what the authors' code reads).
 """
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="IN", help="checkpoint to read")
     parser.add_argument("target", metavar="OUT", help="file to write, .safetensors or .pth")
     parser.add_argument("--to-authors", action="store_true", help="write the authors' layout")
-    parser.add_argument("--config", help="config of the network (with --to-authors)")
+    parser.add_argument("--config", help="config that IN belongs to")
     parser.add_argument(
         "--network",
         nargs="+",
@@ -56,8 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     if Path(arguments.target).suffix not in (".safetensors", ".pth"):
         raise UserError(f"{arguments.target} must end in .safetensors or .pth")
-    if arguments.to_authors:
-        tensors, metadata = _to_authors(arguments)
+    if arguments.config:
+        tensors, metadata = _of_config(arguments)
+    elif arguments.to_authors:
+        raise UserError("--to-authors needs --config, the config of the network")
     else:
         tensors, metadata = _to_ours(arguments)
     checkpoint.save(arguments.target, tensors, metadata)
@@ -80,19 +83,19 @@ def _to_ours(arguments: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str
     raise UserError(f"{arguments.source} is in the layout of none of the papers' authors")
 
 
-def _to_authors(arguments: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from mmsuper import checkpoint, configuration
-
-    if not arguments.config:
-        raise UserError("--to-authors needs --config, the config of the network")
+def _of_config(arguments: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, str]]:
     from mmengine.registry import MODELS, init_default_scope
+
+    from mmsuper import checkpoint, configuration
 
     config = configuration.load(arguments.config)
     init_default_scope(config.get("default_scope", "mmengine"))
     model = MODELS.build(config.model)
     checkpoint.load_weights(model, arguments.source, arguments.allow_pickle, arguments.weights)
     for network, convert in checkpoint.project_networks(model):
-        return convert.to_official(network), {}
+        if arguments.to_authors:
+            return convert.to_official(network), {}
+        return network.state_dict(), {"config": Path(arguments.config).stem}
     raise UserError(f"the model of {arguments.config} contains no network of a paper")
 
 

@@ -37,6 +37,16 @@ def test_there_and_back_loses_nothing(theirs, tmp_path, capsys, monkeypatch):
     assert equal(checkpoint.read("again.pth")["params"], theirs["params_ema"])
 
 
+def test_a_training_checkpoint_is_published_as_its_network_alone(theirs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.py").write_text(CONFIG)
+    network = DLGSANet(**SMALL)
+    trained = {f"generator.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": trained, "optimizer": {}}, "iter_9.pth")
+    assert main(["convert", "iter_9.pth", "out.safetensors", "--config", "config.py"]) == 0
+    assert equal(checkpoint.read("out.safetensors"), network.state_dict())
+
+
 def test_raw_weights_on_request(theirs, tmp_path):
     out = tmp_path / "ours.safetensors"
     assert main(["convert", str(tmp_path / "theirs.pth"), str(out), "--weights", "params"]) == 0
