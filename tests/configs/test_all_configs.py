@@ -83,8 +83,11 @@ def _numbers(node):
             yield from _numbers(value)
     elif isinstance(node, int | float):
         yield float(node)
-        for unit in (1e3, 1e6, 1e9):
-            yield from (round(node / unit, digits) for digits in (0, 1, 2, 3))
+        if node < 1000:
+            yield from (round(node, 2), round(node, 4))
+        for unit in (1e6, 1e9):
+            if node > unit / 10:
+                yield from (round(node / unit, digits) for digits in (1, 2, 3))
 
 
 def _table_rows(text):
