@@ -42,6 +42,7 @@ def build_runner(config: Config) -> Runner:
     # MMEngine keeps logger, message hub and visualizer of a process by this name.
     stem = Path(config.filename).stem if config.filename else "run"
     config.experiment_name = f"{config.get('experiment_name') or stem}-{next(_RUNS)}"
+    config.env_cfg = config.get("env_cfg") or {}  # FlexibleRunner has no default of its own
     name = config.get("runner_type", "Runner")
     if name in ("Runner", "FlexibleRunner"):
         name = f"mmsuper.{name}"

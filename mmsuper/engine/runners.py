@@ -62,9 +62,17 @@ def compile_parts(model: nn.Module, options: bool | dict[str, Any] | None) -> No
     """
     if not options:
         return
-    for name, part in bare(model).named_children():
-        if name != "data_preprocessor":
-            part.compile(**({} if options is True else options))
+    for part in _own_parts(bare(model)):
+        part.compile(**({} if options is True else options))
+
+
+def _own_parts(model: nn.Module) -> Iterator[nn.Module]:
+    """The outermost parts that are not PyTorch's own, whose ``compile`` does nothing."""
+    for name, part in model.named_children():
+        if type(part).__module__.startswith("torch.nn."):
+            yield from _own_parts(part)
+        elif name != "data_preprocessor":
+            yield part
 
 
 class _Common:
@@ -148,6 +156,11 @@ class FlexibleRunner(_Common, mmengine_runner.FlexibleRunner):
         base = STRATEGIES.get(base) if isinstance(base, str) else base
         strategy["type"] = type(base.__name__, (_Strategy, base), {})
         return super().build_strategy(strategy, launcher=launcher, **options)
+
+    def train(self) -> nn.Module:
+        """Train; MMEngine's ``from_cfg`` forgets the config's ``compile``."""
+        self._compile = self.cfg.get("compile") or False
+        return super().train()
 
     def load_or_resume(self) -> None:
         """Load or resume, after ``before_run``: EMAHook makes its copy of the model there."""

@@ -19,6 +19,8 @@ def run(*words):
 
 @pytest.fixture(autouse=True)
 def in_own_folder(tmp_path, monkeypatch):
+    # Several threads wait for each other at length when the machine is busy.
+    torch.set_num_threads(1)
     monkeypatch.chdir(tmp_path)
 
 
