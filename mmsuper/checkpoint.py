@@ -149,9 +149,9 @@ def save(
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import save_file
+            from safetensors.torch import save as to_bytes
 
-            save_file(content, draft, dict(metadata or {}))
+            draft.write_bytes(to_bytes(content, dict(metadata or {})))
         else:
             torch.save({"params": content, **(metadata or {})}, draft)
         draft.replace(path)
