@@ -41,7 +41,7 @@ SUPPORTED = ((3, 11), (3, 13))
 # The one header of torch that (nearly) every file of mmcv includes, and includes first.
 HEADER = "#include <torch/types.h>\n#include <vector>\n"
 # setuptools takes CFLAGS in place of the interpreter's own flags, so these are all of them.
-# No debug information, which no one reads. -O1 builds a tenth faster than the usual -O3; the
+# No debug information, which no one reads. -O1 rather than the usual -O3, as measured: the
 # deformable convolutions and RoIAlign run as fast with it, and NMS four times as fast.
 CFLAGS = "-g0 -O1 -DNDEBUG -Winvalid-pch"
 # What torch adds to them for an extension.
