@@ -29,10 +29,11 @@ myst_heading_anchors = 3
 copybutton_prompt_text = "$ "
 copybutton_line_continuation_character = "\\"
 
+napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 
 html_theme = "furo"
 html_title = f"mmsuper {release}"

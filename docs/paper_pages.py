@@ -87,6 +87,8 @@ def overview_row(model: dict[str, Any], marks: dict[str, str]) -> list[str]:
     if "Paper FLOPs" in metadata:
         flops += f" ({metadata['Paper FLOPs'] / 1e9:.1f} G)"
     numbers = [first(metrics) for metrics in by_source(model).values()]
+    if "Bicubic" in metadata:
+        numbers[-1] += f" (bicubic: {cell(metadata['Bicubic'])})"
     weights = model.get("Weights")
     link = f"[{Path(weights).name}]({address(weights)})" if weights else "-"
     return [config, f"{metadata['Parameters']:,}", flops, *numbers, link]
