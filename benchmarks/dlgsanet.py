@@ -55,8 +55,11 @@ def main() -> None:
         for size in arguments.sizes
         for what in arguments.passes
     ]
-    for case in track(cases, "measuring", console=Console(stderr=True)):
-        table.add_row(*row(*case, arguments))
+    console = Console(stderr=True)
+    for case in track(cases, "measuring", console=console):
+        cells = row(*case, arguments)
+        console.print(" | ".join(cells))  # a long run that is stopped has not run for nothing
+        table.add_row(*cells)
     Console(width=140).print(table)
 
 
