@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import os
@@ -40,7 +41,9 @@ def read(path: str | Path, allow_pickle: bool = False) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=not allow_pickle)
+        # Many training scripts keep their command line beside the weights: plain data.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=not allow_pickle)
     except pickle.UnpicklingError as error:
         if "Unsupported" in str(error) or "GLOBAL" in str(error):
             raise UserError(
@@ -77,7 +80,11 @@ def tensors(content: Mapping[str, Any], wrapper: str | None = None) -> dict[str,
 
 
 def load_weights(
-    model: nn.Module, path: str | Path, allow_pickle: bool = False, wrapper: str | None = None
+    model: nn.Module,
+    path: str | Path,
+    allow_pickle: bool = False,
+    wrapper: str | None = None,
+    optional: tuple[str, ...] = (),
 ) -> None:
     """Load a checkpoint of ours or of a paper's authors into a model, strictly.
 
@@ -90,32 +97,54 @@ def load_weights(
         path: See :func:`read`.
         allow_pickle: See :func:`read`.
         wrapper: See :func:`tensors`.
+        optional: Beginnings of names of parameters that the file need not hold.
 
     Raises:
         UserError: If the file cannot be read or its tensors do not fit.
     """
     state = tensors(read(path, allow_pickle), wrapper)
     networks = list(project_networks(model))
-    for network, convert in networks:
+    for _, convert in networks:
         if convert.is_official(state):
             try:
-                convert.load_official(network, state)
+                convert.load_official(model, state)
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
             return
     own = model.state_dict()
     if own.keys() & state.keys():
-        _load(model, state, path)
+        _load(model, state, path, optional)
         return
     for network, _ in networks:
         part = _part(state, network.state_dict())
         if part:
-            _load(network, part, path)
+            _load(network, part, path, optional)
             return
     raise UserError(
         f"{path} fits no part of {type(model).__name__}: it has {next(iter(state))!r} and the "
         f"like, the model {next(iter(own))!r}"
     )
+
+
+def load_pretrained(
+    network: nn.Module, init_cfg: Mapping[str, Any], optional: tuple[str, ...] = ()
+) -> None:
+    """Do what MMEngine's ``init_cfg`` of a network says: load a checkpoint.
+
+    Args:
+        network: See :func:`load_weights`.
+        init_cfg: ``dict(type='Pretrained', checkpoint=PATH)``.
+        optional: See :func:`load_weights`.
+
+    Raises:
+        UserError: If it says anything else, or the checkpoint does not fit.
+    """
+    if init_cfg.get("type") != "Pretrained" or init_cfg.keys() != {"type", "checkpoint"}:
+        raise UserError(
+            f"init_cfg of {type(network).__name__} must be dict(type='Pretrained', "
+            f"checkpoint=PATH), not {dict(init_cfg)}"
+        )
+    load_weights(network, init_cfg["checkpoint"], optional=optional)
 
 
 def project_networks(model: nn.Module) -> Iterator[tuple[nn.Module, ModuleType]]:
@@ -181,10 +210,12 @@ def _part(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, T
     return {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
 
 
-def _load(module: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> None:
+def _load(
+    module: nn.Module, state: Mapping[str, Tensor], path: str | Path, optional: tuple[str, ...]
+) -> None:
     """Load strictly, but for buffers that a model's glue adds and computes by itself."""
     own = module.state_dict()
-    parameters = {name for name, _ in module.named_parameters()}
+    parameters = {name for name, _ in module.named_parameters() if not name.startswith(optional)}
     missing = sorted(parameters - state.keys())
     unknown = sorted(state.keys() - own.keys())
     if missing or unknown:

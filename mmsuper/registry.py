@@ -20,7 +20,11 @@ MODELS = Registry(
     "model",
     parent=MMENGINE_MODELS,
     scope="mmsuper",
-    locations=["mmsuper.projects.dlgsanet.network", "mmsuper.engine.tta"],
+    locations=[
+        "mmsuper.projects.dlgsanet.network",
+        "mmsuper.projects.svit.network",
+        "mmsuper.engine.tta",
+    ],
 )
 DATASETS = Registry(
     "dataset", parent=MMENGINE_DATASETS, scope="mmsuper", locations=["mmsuper.data"]

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmsuper.errors import UserError
 from mmsuper.projects.dlgsanet.network import ChannelNorm, DLGSANet, GlobalLayer, LocalLayer
@@ -70,12 +70,13 @@ def from_official(state_dict: Mapping[str, Tensor], **network: object) -> DLGSAN
     return model.eval()
 
 
-def load_official(network: DLGSANet, state_dict: Mapping[str, Tensor]) -> None:
-    """Load the authors' tensors into an existing network.
+def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
+    """Load the authors' tensors into a network, or the one inside a model.
 
     Raises:
         UserError: If a tensor is missing, unknown or of another shape.
     """
+    network = next(module for module in model.modules() if isinstance(module, DLGSANet))
     names = official_names(network)
     unknown = sorted(state_dict.keys() - names.values())
     missing = sorted(names.values() - state_dict.keys())

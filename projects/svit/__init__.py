@@ -1,0 +1,1 @@
+"""SViT: a vision transformer with super token sampling (CVPR 2023)."""
