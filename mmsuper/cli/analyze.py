@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmsuper.cli.options import add_cfg_options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``analyze``."""
@@ -48,13 +50,7 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("C", "H", "W"),
         help="size of the input; default: what the host library's papers use",
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change keys of the config: a.b=1 c='[1,2]'",
-    )
+    add_cfg_options(parser)
 
 
 def _curves(arguments: argparse.Namespace) -> int:

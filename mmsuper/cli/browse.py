@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmsuper.cli.options import add_cfg_options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``browse``."""
@@ -17,13 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--number", type=int, default=16, help="samples; default: 16")
     parser.add_argument("--stage", choices=("loaded", "augmented"), default="augmented")
     parser.add_argument("--seed", type=int, default=0, help="of the augmentations; default: 0")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change keys of the config: a.b=1 c='[1,2]'",
-    )
+    add_cfg_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

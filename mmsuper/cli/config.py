@@ -14,19 +14,15 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from mmsuper.cli.options import add_cfg_options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``config``."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     printed = actions.add_parser("print", help="the whole config, bases merged in")
     printed.add_argument("config", metavar="CONFIG")
-    printed.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change keys of the config: a.b=1 c='[1,2]'",
-    )
+    add_cfg_options(printed)
     diff = actions.add_parser("diff", help="every key whose value differs")
     diff.add_argument("a", metavar="A", help="config file")
     diff.add_argument("b", metavar="B", help="config file")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 
+from mmsuper.cli.options import add_cfg_options
+
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
 
@@ -42,13 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that ``train`` and ``test`` share."""
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change keys of the config: a.b=1 c='[1,2]'",
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         "--launcher", choices=LAUNCHERS, help="default: pytorch under torchrun, else none"
     )
