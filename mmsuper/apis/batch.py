@@ -19,15 +19,22 @@ class Job:
 
     Attributes:
         source: The picture.
+        name: Its name among all that are worked on, relative to the folder they came from.
         target: Where its result goes.
-        compare: Where a comparison goes, if wanted.
+        root: The folder for all results.
         truth: What the result should be, or None.
     """
 
     source: Path
+    name: Path
     target: Path
-    compare: Path
+    root: Path
     truth: Path | None = None
+
+    def beside(self, folder: str, ending: str = ".png") -> Path:
+        """Where a second result goes: the first one's name in a folder of its own."""
+        relative = self.target.relative_to(self.root)
+        return self.root / folder / relative.with_name(relative.name.removesuffix(".png") + ending)
 
 
 def plan(inputs: Sequence[str | Path], out: str | Path, truths: str | Path | None) -> list[Job]:
@@ -52,14 +59,15 @@ def plan(inputs: Sequence[str | Path], out: str | Path, truths: str | Path | Non
     if out.suffix.lower() in image_io.WRITABLE and not out.is_dir():
         if len(found) > 1 or Path(inputs[0]).is_dir():
             raise UserError(f"{out} is a file's name; name a folder for more than one picture")
-        root, targets = out.parent, [out]
+        root, names, targets = out.parent, _names(found), [out]
     else:
-        root, targets = out, [out / image_io.output_name(name) for name in _names(found)]
+        root, names = out, _names(found)
+        targets = [out / image_io.output_name(name) for name in names]
     _check_inputs_survive([source for source, _ in found], targets)
     find_truth = _finder(Path(truths)) if truths is not None else None
     return [
-        Job(source, target, _compare_name(root, target), find_truth and find_truth(source))
-        for (source, _), target in zip(found, targets, strict=True)
+        Job(source, name, target, root, find_truth and find_truth(source))
+        for (source, _), name, target in zip(found, names, targets, strict=True)
     ]
 
 
@@ -134,11 +142,6 @@ def _check_inputs_survive(sources: list[Path], targets: list[Path]) -> None:
     if len(set(targets)) < len(targets):  # a.gif gives a.gif.png, which may be an input as well
         double = next(target for target in targets if targets.count(target) > 1)
         raise UserError(f"two inputs would give {double}; run them apart")
-
-
-def _compare_name(root: Path, target: Path) -> Path:
-    relative = target.relative_to(root)
-    return root / "compare" / relative.with_name(relative.name.removesuffix(".png") + ".png")
 
 
 def _finder(folder: Path) -> Callable[[Path], Path]:

@@ -92,6 +92,32 @@ def find_model(name: str) -> ModelInfo:
     raise UserError(f"no model is called {name!r}; {hint}")
 
 
+def find_config(model: str | Path) -> Path:
+    """The config of a model or of a paper by its name, or the path of a config as it is.
+
+    Raises:
+        UserError: If there is no such model.
+    """
+    return Path(model) if Path(model).suffix == ".py" else find_model(str(model)).config
+
+
+def locate(model: str | Path, weights: str | Path | None = None) -> tuple[Path, Path]:
+    """Config and checkpoint of a model.
+
+    Args:
+        model: Name of a model or of a paper, or path of a config.
+        weights: Checkpoint; the one that ships with the model if None.
+
+    Raises:
+        UserError: If there is no such model, or it ships without weights and none are named.
+    """
+    if weights is None and Path(model).suffix != ".py":
+        weights = find_model(str(model)).weights
+    if weights is None:
+        raise UserError(f"{model} ships without weights; name a checkpoint with --weights")
+    return find_config(model), Path(weights)
+
+
 def _read_index() -> list[ModelInfo]:
     root = payload_root()
     index = _read_yaml(root / "model-index.yml")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from mmsuper.apis.devices import is_out_of_memory, pick_device
 from mmsuper.data import image_io
 from mmsuper.data.image_io import Picture
 from mmsuper.data.resize import imresize
@@ -108,7 +109,7 @@ class RestorationInferencer:
         try:
             return picture.with_pixels(self._in_tiles(picture, progress))
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             height, width = picture.pixels.shape[:2]
             raise UserError(
@@ -176,15 +177,10 @@ def load_network(model: str | Path, weights: str | Path | None = None) -> nn.Mod
         UserError: If there is no such model, config or checkpoint, or they do not fit.
     """
     from mmsuper import checkpoint, configuration
-    from mmsuper.apis.models import find_model
+    from mmsuper.apis.models import locate
     from mmsuper.registry import MODELS
 
-    path = Path(model)
-    if path.suffix != ".py":
-        info = find_model(str(model))
-        path, weights = info.config, weights or info.weights
-    if weights is None:
-        raise UserError(f"{model} ships without weights; name a checkpoint with --weights")
+    path, weights = locate(model, weights)
     # Read, not loaded, and the class itself, not built through the registry: both spare the
     # import of the libraries that only training needs.
     options = dict(configuration.read(path).model.generator)
@@ -195,26 +191,6 @@ def load_network(model: str | Path, weights: str | Path | None = None) -> nn.Mod
     network = cls(**options)
     checkpoint.load_weights(network, weights)
     return network
-
-
-def pick_device(name: str) -> torch.device:
-    """A device of PyTorch by its name, or the best there is for ``auto``.
-
-    Raises:
-        UserError: If this machine or this PyTorch has no such device.
-    """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        return torch.device(next(kind for kind, there in available.items() if there))
-    kind = name.partition(":")[0]
-    if not available.get(kind, False):
-        there = ", ".join(kind for kind in available if available[kind])
-        raise UserError(f"there is no device {name!r} here; choose from: auto, {there}")
-    return torch.device(name)
 
 
 Box = tuple[slice, slice]
@@ -298,13 +274,6 @@ def _enlarge(
         if progress is not None:
             progress(done, len(tiles))
     return out
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """On the CPU, PyTorch has no error class of its own for it."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(
-        error
-    )
 
 
 def _part_of(

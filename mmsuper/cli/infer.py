@@ -153,7 +153,7 @@ def _run_job(
         images.append(truth[:height, :width])
     if compare:
         page = side_by_side(list(zip(titles, images, strict=True)))
-        image_io.write(job.compare, image_io.from_array(page))
+        image_io.write(job.beside("compare"), image_io.from_array(page))
     return [(job.source.name, scores)] if scores else []
 
 
