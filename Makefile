@@ -35,5 +35,5 @@ docs: install  ## the site, into docs/_build/html
 	$(BIN)/python -m sphinx -W -b html docs docs/_build/html
 
 clean:  ## remove what builds and tests left; keeps .venv, data and work_dirs
-	rm -rf build dist docs/_build docs/generated .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist docs/_build docs/projects .pytest_cache .ruff_cache .mypy_cache
 	find . -path ./.venv -prune -o -name __pycache__ -print0 | xargs -0 rm -rf
