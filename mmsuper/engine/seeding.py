@@ -20,6 +20,7 @@ import torch
 from mmengine.dist import get_dist_info
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS, DATASETS
+from torch.utils.data import Sampler
 
 from mmsuper.registry import HOOKS
 
@@ -77,7 +78,7 @@ class SeededDataset:
         return getattr(self.dataset, name)
 
 
-class StreamSampler:
+class StreamSampler(Sampler):
     """A sampler whose indices know their place in the stream.
 
     Args:
