@@ -3,7 +3,9 @@
 Operations are counted as they are dispatched, on tensors without data where the network
 allows it, so that any input size costs nothing. Convolutions and matrix products count,
 and custom operations that registered a formula with :mod:`torch.utils.flop_counter`; norms,
-activations, biases and sums do not, as is the custom of the papers.
+activations, biases and sums do not, as is the custom of the papers. Products of two
+activations, which is what attention adds to its layers, are also told apart: many papers
+count without them.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ class ModuleCost:
         kind: Name of its class.
         parameters: Number of parameters.
         multiply_adds: Multiplications with the addition that goes with them.
+        attention_products: Those of them that multiply activations with activations.
     """
 
     name: str
     kind: str
     parameters: int
     multiply_adds: int
+    attention_products: int
 
 
 def count(
@@ -59,16 +63,26 @@ def count(
     for name, module in root.named_modules():
         if name.count(".") < depth:
             parameters = sum(p.numel() for p in module.parameters())
-            done = operations.get(f"{type(root).__name__}.{name}" if name else "Global", 0)
+            done = operations.get(f"{type(root).__name__}.{name}" if name else "Global", {})
             if parameters or done:
-                costs.append(ModuleCost(name, type(module).__name__, parameters, done))
+                attention = sum(n for operation, n in done.items() if _is_attention(operation))
+                kind = type(module).__name__
+                costs.append(ModuleCost(name, kind, parameters, sum(done.values()), attention))
     return costs
 
 
-def _operations(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, int]:
-    """Multiply-adds by qualified module name; ``Global`` is the sum."""
+def _operations(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, dict[str, int]]:
+    """Multiply-adds by qualified module name and operation; ``Global`` is the sum."""
     _, function = network.as_function(model)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         function(inputs)
     # PyTorch counts a multiplication and an addition as two.
-    return {name: sum(by.values()) // 2 for name, by in counter.get_flop_counts().items()}
+    return {
+        name: {str(operation): count // 2 for operation, count in by.items()}
+        for name, by in counter.get_flop_counts().items()
+    }
+
+
+def _is_attention(operation: str) -> bool:
+    """Layers multiply by one matrix (``mm``), products of activations are one a sample."""
+    return "bmm" in operation or "scaled_dot_product" in operation

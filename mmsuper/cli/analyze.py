@@ -102,7 +102,7 @@ def _print_costs(costs: list, shape: tuple[int, ...]) -> None:
 
     whole = costs[0]
     table = Table("module", "class", title=f"one input of {shape}")
-    for heading in ("parameters", "multiply-adds", "share"):
+    for heading in ("parameters", "multiply-adds", "share", "of which attention's products"):
         table.add_column(heading, justify="right")
     for module in costs[1:] + costs[:1]:
         share = module.multiply_adds / whole.multiply_adds if whole.multiply_adds else 0
@@ -114,6 +114,7 @@ def _print_costs(costs: list, shape: tuple[int, ...]) -> None:
             f"{module.parameters:,}",
             f"{module.multiply_adds / 1e9:.4g} G",
             f"{share:.1%}",
+            f"{module.attention_products / 1e9:.4g} G" if module.attention_products else "",
         )
     Console().print(table)
 

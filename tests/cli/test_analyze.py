@@ -63,6 +63,14 @@ def test_cost_of_modules_adds_up_to_the_whole():
     assert sum(part.parameters for part in parts) == whole.parameters
 
 
+def test_cost_tells_the_products_of_attention_apart():
+    from mmsuper.projects.svit.network import Attention
+
+    layers, products = cost.count(lambda: Attention(8, 2), (8, 4, 6), depth=1), 2 * 24**2 * 8
+    assert layers[0].multiply_adds == 24 * 8 * (24 + 8) + products
+    assert [layer.attention_products for layer in layers] == [products, 0, 0]
+
+
 def test_cost_counts_what_only_runs_on_real_numbers():
     import torch
 
