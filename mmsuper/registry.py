@@ -12,6 +12,7 @@ from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
+from mmengine.registry import PARAM_SCHEDULERS as MMENGINE_PARAM_SCHEDULERS
 from mmengine.registry import RUNNERS as MMENGINE_RUNNERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
@@ -23,6 +24,7 @@ MODELS = Registry(
     locations=[
         "mmsuper.projects.dlgsanet.network",
         "mmsuper.projects.svit.network",
+        "mmsuper.projects.ttvsr.network",
         "mmsuper.engine.tta",
     ],
 )
@@ -52,6 +54,12 @@ OPTIM_WRAPPERS = Registry(
     parent=MMENGINE_OPTIM_WRAPPERS,
     scope="mmsuper",
     locations=["mmsuper.engine.amp"],
+)
+PARAM_SCHEDULERS = Registry(
+    "parameter scheduler",
+    parent=MMENGINE_PARAM_SCHEDULERS,
+    scope="mmsuper",
+    locations=["mmsuper.engine.schedulers"],
 )
 RUNNERS = Registry(
     "runner", parent=MMENGINE_RUNNERS, scope="mmsuper", locations=["mmsuper.engine.runners"]

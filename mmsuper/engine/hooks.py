@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.dist import all_reduce, all_reduce_dict, get_world_size, is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import HistoryBuffer
 
 from mmsuper.engine.files import write_json
@@ -188,6 +188,21 @@ class ValidationLossHook(Hook):
         all_reduce(totals)
         for name, total in zip(self.sums, totals[:-1], strict=True):
             metrics[f"val/{name}"] = float(total / totals[-1])
+
+
+@HOOKS.register_module()
+class SideEMAHook(EMAHook):
+    """Keep averaged weights beside the raw ones, which stay what is validated and saved.
+
+    MMEngine's hook exchanges the two for every validation and in every checkpoint. Here a
+    checkpoint's ``state_dict`` is raw and its ``ema_state_dict`` averaged.
+    """
+
+    def _swap_ema_parameters(self) -> None:
+        """Validate and test the raw weights."""
+
+    def _swap_ema_state_dict(self, checkpoint: dict) -> None:
+        """Save the raw weights as the model's."""
 
 
 @HOOKS.register_module()

@@ -1,4 +1,5 @@
 import io
+import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,3 +113,39 @@ def test_metrics_after_a_resume_hold_no_later_validation(tmp_path):
     hook.before_train(SimpleNamespace(work_dir=str(tmp_path), iter=6))
     assert hook.record == {"history": [{"iter": 4, "a": 1}]}
     assert Path(tmp_path, "metrics.json").is_file()
+
+
+def test_averages_beside_the_training_are_saved_and_not_validated(tmp_path):
+    """Validated and saved as the model are the raw weights, as if there were no averages."""
+    from mmsuper.cli import main
+
+    hook = "custom_hooks = [dict(type='{}', momentum=0.1)]"
+    lines = {"none": "", "side": hook.format("mmsuper.SideEMAHook"), "host": hook.format("EMAHook")}
+    errors, states = {}, {}
+    for name, line in lines.items():
+        config = tiny_training.write_config(tmp_path, line, name=f"{name}.py")
+        assert main(["train", str(config), "--work-dir", str(tmp_path / name)]) == 0
+        record = json.loads((tmp_path / name / "metrics.json").read_text())
+        errors[name] = [one["error"] for one in record["history"]]
+        states[name] = torch.load(tmp_path / name / "iter_12.pth", weights_only=True)
+    assert errors["side"] == errors["none"] != errors["host"]
+    raw = states["none"]["state_dict"]
+    assert tiny_training.same(states["side"]["state_dict"], raw)
+    averaged = states["host"]["state_dict"]
+    beside = states["side"]["ema_state_dict"]
+    assert not tiny_training.same(averaged, raw)
+    assert all(torch.equal(beside[f"module.{name}"], value) for name, value in averaged.items())
+
+
+def test_averages_beside_the_training_are_resumed(tmp_path):
+    from mmsuper.cli import main
+
+    line = "custom_hooks = [dict(type='mmsuper.SideEMAHook', momentum=0.1)]"
+    config = tiny_training.write_config(tmp_path, line)
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    assert main(["train", str(config), "--work-dir", str(whole)]) == 0
+    resume = ["--work-dir", str(halves), "--resume", str(whole / "iter_8.pth")]
+    assert main(["train", str(config), *resume]) == 0
+    ends = [torch.load(f / "iter_12.pth", weights_only=True) for f in (whole, halves)]
+    for key in ("state_dict", "ema_state_dict"):
+        assert tiny_training.same(ends[0][key], ends[1][key])
