@@ -25,6 +25,7 @@ MODELS = Registry(
         "mmsuper.projects.dlgsanet.network",
         "mmsuper.projects.svit.network",
         "mmsuper.projects.ttvsr.network",
+        "mmsuper.projects.ttvsr.network",
         "mmsuper.engine.tta",
     ],
 )
