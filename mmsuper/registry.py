@@ -24,8 +24,6 @@ MODELS = Registry(
     locations=[
         "mmsuper.projects.dlgsanet.network",
         "mmsuper.projects.svit.network",
-        "mmsuper.projects.ttvsr.network",
-        "mmsuper.projects.ttvsr.network",
         "mmsuper.engine.tta",
     ],
 )
