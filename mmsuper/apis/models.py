@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,17 @@ def locate(model: str | Path, weights: str | Path | None = None) -> tuple[Path, 
     if weights is None:
         raise UserError(f"{model} ships without weights; name a checkpoint with --weights")
     return find_config(model), Path(weights)
+
+
+def task_of(config: Mapping[str, Any]) -> str:
+    """What a config is for, by the host library that its default scope names.
+
+    Returns:
+        ``classification``, ``detection``, ``segmentation`` or, which has several host
+        libraries, ``super-resolution``.
+    """
+    tasks = {"mmpretrain": "classification", "mmdet": "detection", "mmseg": "segmentation"}
+    return tasks.get(config.get("default_scope", ""), "super-resolution")
 
 
 def _read_index() -> list[ModelInfo]:

@@ -2,16 +2,22 @@
 
 Super-resolution: pictures of any size and mode (grey, RGB, palette, alpha, CMYK, 8 or 16
 bit) are enlarged by the model's factor and written under the same name, in the same mode
-and depth. Folders are searched with their sub-folders, whose structure is kept. Results
-that are there already are skipped, unless --overwrite is given. A file that cannot be read
-is named and skipped, and the exit code is then 1.
+and depth.
+Classification: the best classes of each picture are printed.
+Detection: boxes, and masks if the model finds them, are drawn into the picture.
+Segmentation: classes are drawn over the picture, with a legend.
+These three also write predictions.json, in COCO's format. They take any config of
+mmpretrain, mmdet or mmseg.
+
+Folders are searched with their sub-folders, whose structure is kept. Results that are
+there already are skipped, unless --overwrite is given. A file that cannot be read is named
+and skipped, and the exit code is then 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import importlib
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -29,6 +35,22 @@ if TYPE_CHECKING:
     PictureScores = tuple[str, list[Score]]
 
 
+# Which tasks each flag is for; those that are not here are for all.
+_RECOGNITION = ("classification", "detection", "segmentation")
+_FLAGS = {
+    "tile": ("super-resolution",),
+    "tile_overlap": ("super-resolution",),
+    "compare": ("super-resolution",),
+    "gt": ("super-resolution",),
+    "top_k": ("classification",),
+    "score_threshold": ("detection",),
+    "batch_size": _RECOGNITION,
+    "fold": _RECOGNITION,
+    "show_super_tokens": _RECOGNITION,
+    "token": _RECOGNITION,
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``infer``."""
     parser.add_argument(
@@ -36,47 +58,101 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("inputs", nargs="+", metavar="IMAGE|FOLDER")
     parser.add_argument(
-        "-o", "--out", required=True, help="folder for the results; or, for one picture, a file"
+        "-o",
+        "--out",
+        required=True,
+        help="folder for the results; or, to enlarge one picture, a file",
     )
     parser.add_argument(
         "--weights", metavar="PATH", help="checkpoint, ours or the authors'; default: the model's"
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
-    parser.add_argument(
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument("--strict", action="store_true", help="stop at the first bad file")
+
+    enlarge = parser.add_argument_group("super-resolution")
+    enlarge.add_argument(
         "--tile",
         type=int,
         metavar="N",
         help="work in tiles of NxN input pixels, 0: never; default: 512 for larger pictures",
     )
-    parser.add_argument(
+    enlarge.add_argument(
         "--tile-overlap",
         type=int,
         metavar="M",
         help="input pixels computed but not kept at a tile's inner borders; default: 80",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
-    parser.add_argument("--strict", action="store_true", help="stop at the first bad file")
-    parser.add_argument(
+    enlarge.add_argument(
         "--compare",
         action="store_true",
         help="also write compare/NAME.png: bicubic and result side by side",
     )
-    parser.add_argument(
+    enlarge.add_argument(
         "--gt",
         metavar="FOLDER",
         help="true high-resolution pictures of the same names: print PSNR and SSIM",
     )
 
+    recognize = parser.add_argument_group("classification, detection, segmentation")
+    recognize.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="work on N pictures at a time, if the model resizes them to one size; default: 1",
+    )
+    recognize.add_argument(
+        "--fold",
+        action="store_true",
+        help="fold norms and factors into the weights beside them: faster, the same result",
+    )
+    recognize.add_argument(
+        "--top-k", type=int, metavar="K", help="classification: print K classes; default: 5"
+    )
+    recognize.add_argument(
+        "--score-threshold",
+        type=float,
+        metavar="S",
+        help="detection: leave out what is less sure than S, from 0 to 1; default: 0.3",
+    )
+    recognize.add_argument(
+        "--show-super-tokens",
+        action="store_true",
+        help="SViT: also write super_tokens/NAME_STAGE.png: cells, association, attention",
+    )
+    recognize.add_argument(
+        "--token",
+        metavar="ROW,COL",
+        help="the pixel whose super token is shown; default: in the middle",
+    )
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``infer``."""
-    from mmsuper.apis.models import find_model
+    from mmsuper import configuration
+    from mmsuper.apis.models import find_config, task_of
 
-    if not arguments.model.endswith(".py"):
-        info = find_model(arguments.model)
-        if info.task != "Image Super-Resolution":
-            return importlib.import_module(f"mmsuper.projects.{info.project}.infer").run(arguments)
-    return _super_resolve(arguments)
+    task = task_of(configuration.read(find_config(arguments.model)))
+    _check_flags(arguments, task)
+    if task == "super-resolution":
+        return _super_resolve(arguments)
+    from mmsuper.cli import infer_recognition
+
+    return infer_recognition.run(arguments, task)
+
+
+def _check_flags(arguments: argparse.Namespace, task: str) -> None:
+    from mmsuper.errors import UserError
+
+    for name, tasks in _FLAGS.items():
+        value = getattr(arguments, name)
+        if value is not None and value is not False and task not in tasks:
+            raise UserError(
+                f"--{name.replace('_', '-')} is for {' and '.join(tasks)}; "
+                f"{arguments.model} is for {task}"
+            )
+    if arguments.token is not None and not arguments.show_super_tokens:
+        raise UserError("--token is for --show-super-tokens")
 
 
 def _super_resolve(arguments: argparse.Namespace) -> int:
@@ -86,11 +162,16 @@ def _super_resolve(arguments: argparse.Namespace) -> int:
     todo = [job for job in jobs if arguments.overwrite or not job.target.exists()]
     batch.check_writable(job.target.parent for job in todo)
     failed = _run_jobs(arguments, todo) if todo else 0
-    parts = [f"{len(todo) - failed} done"]
+    return summarize(len(jobs), len(todo), failed)
+
+
+def summarize(pictures: int, tried: int, failed: int) -> int:
+    """Print how many were done, failed and skipped as existing; returns the exit code."""
+    parts = [f"{tried - failed} done"]
     if failed:
         parts.append(f"{failed} failed")
-    if len(todo) < len(jobs):
-        parts.append(f"{len(jobs) - len(todo)} skipped, as they exist (--overwrite redoes them)")
+    if tried < pictures:
+        parts.append(f"{pictures - tried} skipped, as they exist (--overwrite redoes them)")
     print(", ".join(parts))
     return 1 if failed else 0
 
@@ -98,14 +179,14 @@ def _super_resolve(arguments: argparse.Namespace) -> int:
 def _run_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> int:
     """Work through the files with a progress bar; returns how many failed."""
     from mmsuper.apis.restoration import DEFAULT_OVERLAP, RestorationInferencer
-    from mmsuper.errors import CheckFailed, UserError
+    from mmsuper.errors import UserError
 
     overlap = DEFAULT_OVERLAP if arguments.tile_overlap is None else arguments.tile_overlap
     enlarge = RestorationInferencer(
         arguments.model, arguments.weights, arguments.device, arguments.tile, overlap
     )
     failed, scores = 0, []
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("", total=sum(map(_pixels, jobs)))
         for job in jobs:
             share, start = _pixels(job), bar.tasks[task].completed
@@ -114,9 +195,7 @@ def _run_jobs(arguments: argparse.Namespace, jobs: list[Job]) -> int:
             try:
                 scores += _run_job(enlarge, job, arguments.compare, advance)
             except UserError as error:
-                if arguments.strict:
-                    raise CheckFailed(str(error)) from error
-                bar.console.print(f"skipped: {error}", style="red", markup=False, soft_wrap=True)
+                report_failure(error, arguments.strict, bar)
                 failed += 1
             advance(1, 1)
     if scores:
@@ -172,7 +251,16 @@ def _pixels(job: Job) -> int:
         return 0  # reading it in its turn will say what is wrong
 
 
-def _progress_bar() -> Progress:
+def report_failure(error: Exception, strict: bool, bar: Progress) -> None:
+    """Name a file that could not be worked on, or stop."""
+    from mmsuper.errors import CheckFailed
+
+    if strict:
+        raise CheckFailed(str(error)) from error
+    bar.console.print(f"skipped: {error}", style="red", markup=False, soft_wrap=True)
+
+
+def progress_bar() -> Progress:
     """A bar with the remaining time, on standard error, where results do not go."""
     from rich.console import Console
     from rich.progress import (

@@ -235,19 +235,6 @@ def test_mode_that_the_named_format_cannot_hold(tmp_path, model, capsys):
     assert not (tmp_path / "a.jpg").exists()
 
 
-def test_other_tasks_go_to_their_project(monkeypatch):
-    import sys
-    import types
-
-    from mmsuper.apis import models
-
-    info = types.SimpleNamespace(task="Image Classification", project="nonesuch")
-    monkeypatch.setattr(models, "find_model", lambda name: info)
-    called = types.SimpleNamespace(run=lambda arguments: 7)
-    monkeypatch.setitem(sys.modules, "mmsuper.projects.nonesuch.infer", called)
-    assert main(["infer", "thing", "a.png", "-o", "out"]) == 7
-
-
 def test_help_needs_no_torch():
     import subprocess
     import sys
