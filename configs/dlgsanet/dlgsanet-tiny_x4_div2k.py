@@ -4,8 +4,5 @@ _base_ = [
     '../_base_/datasets/div2k.py',
     '../_base_/datasets/sr_benchmarks.py',
     '../_base_/schedules/sr_500k.py',
-    '../_base_/runtime/default.py',
+    '../_base_/runtime/iterations_500k.py',
 ]
-default_hooks = dict(
-    logger=dict(interval=100),
-    checkpoint=dict(interval=10_000, save_best='PSNR', rule='greater'))
