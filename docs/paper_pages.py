@@ -83,9 +83,11 @@ def overview_row(model: dict[str, Any], marks: dict[str, str]) -> list[str]:
     """One row of the first table."""
     metadata = model["Metadata"]
     config = f"[{model['Name']}](../../{model['Config']}){marks.get(metadata.get('Note'), '')}"
-    flops = f"{metadata['FLOPs'] / 1e9:.1f} G @ {metadata['Input Size']}"
+    flops = f"{amount(metadata['FLOPs'])} @ {metadata['Input Size']}"
+    if "FLOPs without attention" in metadata:
+        flops += f"; {amount(metadata['FLOPs without attention'])} without attention"
     if "Paper FLOPs" in metadata:
-        flops += f" ({metadata['Paper FLOPs'] / 1e9:.1f} G)"
+        flops += f" ({amount(metadata['Paper FLOPs'])})"
     numbers = [first(metrics) for metrics in by_source(model).values()]
     if "Bicubic" in metadata:
         numbers[-1] += f" (bicubic: {cell(metadata['Bicubic'])})"
@@ -131,6 +133,11 @@ def number(value: float) -> str:
     """Four decimals, or two where the other two are zero and the number is no fraction."""
     text = f"{value:.4f}"
     return text.removesuffix("00") if value >= 1 else text
+
+
+def amount(flops: float) -> str:
+    """Operations in 10^9, or in 10^6 where that is too large a unit."""
+    return f"{flops / 1e9:.1f} G" if flops >= 1e8 else f"{flops / 1e6:.1f} M"
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:
