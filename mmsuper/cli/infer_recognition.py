@@ -1,6 +1,6 @@
 """``infer`` for classifiers, detectors and segmentors."""
 
-from __future__ import to_annotations
+from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from mmsuper.apis.batch import Job
     from mmsuper.apis.predictions import Predictions
-    from mmsuper.apis.recognition import RecognitionInferencer
 
 TOP_K = 5
 SCORE_THRESHOLD = 0.3
@@ -88,7 +87,7 @@ class _Worker:
         self.arguments = arguments
         self.predictions = predictions
         self.token = token
-        self.recognize: RecognitionInferencer = RecognitionInferencer(
+        self.recognize = RecognitionInferencer(
             arguments.model, arguments.weights, arguments.device, arguments.fold
         )
         predictions.categories = [
