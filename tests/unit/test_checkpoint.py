@@ -1,5 +1,6 @@
 """Checkpoints are read without running code, loaded strictly, and written whole."""
 
+import argparse
 import os
 import pickle
 
@@ -41,6 +42,23 @@ def test_a_pickle_bomb_is_refused_and_does_not_run(saved_by, tmp_path):
     saved_by({"state_dict": Bomb(tmp_path / "ran")}, tmp_path / "bomb.pth")
     with pytest.raises(UserError, match="allow-pickle"):
         checkpoint.read(tmp_path / "bomb.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_command_line_beside_the_weights_is_plain_data(tmp_path):
+    content = {"model": {"w": torch.ones(2)}, "args": argparse.Namespace(lr=0.1, betas=(0.9, 0.99))}
+    torch.save(content, tmp_path / "a.pth")
+    found = checkpoint.read(tmp_path / "a.pth")
+    assert found["args"] == content["args"]
+    assert checkpoint.tensors(found).keys() == {"w"}
+    assert argparse.Namespace not in torch.serialization.get_safe_globals()
+
+
+def test_a_bomb_inside_a_command_line_is_refused_and_does_not_run(tmp_path):
+    content = {"model": {"w": torch.ones(2)}, "args": argparse.Namespace(lr=Bomb(tmp_path / "ran"))}
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(UserError, match="allow-pickle"):
+        checkpoint.read(tmp_path / "a.pth")
     assert not (tmp_path / "ran").exists()
 
 
