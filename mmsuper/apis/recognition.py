@@ -7,6 +7,8 @@ of every mode are read as everywhere here, and then through the model's ``test_s
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -76,7 +78,7 @@ class RecognitionInferencer:
         self.model: Any = network.build(config)
         checkpoint.load_weights(self.model, weights)
         if fold:
-            self.model = self._project_module("deploy", "--fold").fold(self.model)
+            self.model = self.project_module("deploy", "--fold").fold(self.model)
         self.model.to(self.device)
         dataset = config.test_dataloader.dataset
         self._scope = config.default_scope
@@ -117,7 +119,9 @@ class RecognitionInferencer:
         results: dict[int, dict[str, np.ndarray]] = {}
         for indices in _of_one_size(packed):
             batch = self.collate([packed[index] for index in indices])
-            results.update(zip(indices, map(self._unpack, self._run(batch)), strict=True))
+            with self._running(batch):
+                found = self.model.test_step(batch)
+            results.update(zip(indices, map(self._unpack, found), strict=True))
         return [results[index] for index in range(len(packed))]
 
     def pack(self, pixels: np.ndarray) -> dict[str, Any]:
@@ -165,20 +169,25 @@ class RecognitionInferencer:
         height, width = pixels.shape[:2]
         row, column = token or (height // 2, width // 2)
         if not (0 <= row < height and 0 <= column < width):
-            raise UserError(f"token {row},{column} is not in a picture of {height} rows, {width}")
-        pictures = self._project_module("pictures", "--show-super-tokens")
+            raise UserError(
+                f"token {row},{column} is not in a picture of {height} rows and {width} columns"
+            )
+        pictures = self.project_module("pictures", "--show-super-tokens")
         packed = self.pack(pixels)
-        with torch.inference_mode():
+        batch = self.collate([packed])
+        with self._running(batch):
             return pictures.super_token_sheets(
-                self.model, self.collate([packed]), self._input_position(packed, row, column)
+                self.model, batch, _input_position(packed, row, column)
             )
 
-    def _run(self, batch: dict[str, Any]) -> list[Any]:
+    @contextlib.contextmanager
+    def _running(self, batch: dict[str, Any]) -> Iterator[None]:
+        """How the model is run; says so if memory does not suffice."""
         from mmengine.registry import DefaultScope
 
         try:
             with torch.inference_mode(), DefaultScope.overwrite_default_scope(self._scope):
-                return self.model.test_step(batch)
+                yield
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -198,10 +207,16 @@ class RecognitionInferencer:
         names = {"bboxes": "boxes", "scores": "scores", "labels": "labels", "masks": "masks"}
         return {ours: _array(found[key])[order] for key, ours in names.items() if key in found}
 
-    def _project_module(self, name: str, flag: str) -> Any:
-        """A module of the project of the model's network, such as ``deploy``."""
-        import importlib.util
+    def project_module(self, name: str, flag: str) -> Any:
+        """A module of the project of the model's network.
 
+        Args:
+            name: Of the module, such as ``deploy``.
+            flag: What it is for, for the error.
+
+        Raises:
+            UserError: If the project has none.
+        """
         from mmsuper import checkpoint
 
         for network, _ in checkpoint.project_networks(self.model):
@@ -209,25 +224,6 @@ class RecognitionInferencer:
             if importlib.util.find_spec(module):
                 return importlib.import_module(module)
         raise UserError(f"the network of this model offers nothing for {flag}")
-
-    @staticmethod
-    def _input_position(packed: dict[str, Any], row: int, column: int) -> tuple[int, int]:
-        """Where a pixel of the picture lies in the network's input, or the nearest that does.
-
-        Test pipelines resize, and crop in the middle if at all.
-        """
-        sample = packed["data_samples"]
-        found = []
-        for position, before, scale, after in zip(
-            (row, column),
-            sample.ori_shape,
-            reversed(sample.scale_factor),
-            packed["inputs"].shape[1:],
-            strict=True,
-        ):
-            cropped = max(round(before * scale) - after, 0) // 2
-            found.append(min(max(int((position + 0.5) * scale) - cropped, 0), after - 1))
-        return found[0], found[1]
 
 
 def distinct_colours(count: int) -> np.ndarray:
@@ -240,6 +236,25 @@ def distinct_colours(count: int) -> np.ndarray:
     saturation = np.array([0.85, 0.6, 1.0])[index % 3]
     value = np.array([0.95, 0.75])[index // 3 % 2]
     return (255 * hsv_to_rgb(np.stack([hue, saturation, value], axis=1))).astype(np.uint8)
+
+
+def _input_position(packed: dict[str, Any], row: int, column: int) -> tuple[int, int]:
+    """Where a pixel of the picture lies in the network's input, or the nearest that does.
+
+    Test pipelines resize, and crop in the middle if at all.
+    """
+    sample = packed["data_samples"]
+    found = []
+    for position, before, scale, after in zip(
+        (row, column),
+        sample.ori_shape,
+        reversed(sample.scale_factor),
+        packed["inputs"].shape[1:],
+        strict=True,
+    ):
+        cropped = max(round(before * scale) - after, 0) // 2
+        found.append(min(max(int((position + 0.5) * scale) - cropped, 0), after - 1))
+    return found[0], found[1]
 
 
 def _pixels(image: str | Path | np.ndarray) -> np.ndarray:

@@ -94,6 +94,8 @@ class _Worker:
             {"id": number, "name": name}
             for number, name in zip(self.recognize.category_ids, self.recognize.names, strict=True)
         ]
+        if arguments.show_super_tokens:
+            self.recognize.project_module("pictures", "--show-super-tokens")
         self.best: list[tuple[str, list[tuple[str, float]]]] = []
         self.failed = 0
 
