@@ -6,10 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from mmsuper.errors import UserError
 
 if TYPE_CHECKING:
-    import torch
     from mmengine.config import Config
 
 # Input sizes (C, H, W) at which the papers of each host library count costs.
@@ -59,9 +60,20 @@ def as_function(model: torch.nn.Module) -> tuple[torch.nn.Module, Callable[[torc
     return model, functools.partial(_run_host_model, model)
 
 
+# Papers count the heads of a two-stage detector for this many boxes and masks.
+BOXES, MASKS = 1000, 100
+
+
 def _run_host_model(model: torch.nn.Module, inputs: torch.Tensor) -> Any:
     """Forward of a detector, segmentor or classifier on pictures of their own size."""
     samples = None
+    if inputs.is_meta and getattr(model, "with_rpn", False) and hasattr(model, "roi_head"):
+        # As the forward of the whole, so that a count knows which part it is in.
+        model.forward = functools.partial(_run_two_stages, model)
+        try:
+            return model(inputs)
+        finally:
+            del model.forward
     if any(base.__module__.startswith("mmdet.") for base in type(model).__mro__):
         from mmdet.structures import DetDataSample
 
@@ -70,3 +82,23 @@ def _run_host_model(model: torch.nn.Module, inputs: torch.Tensor) -> Any:
         meta = {**dict.fromkeys(names, size), "scale_factor": (1.0, 1.0)}
         samples = [DetDataSample(metainfo=meta) for _ in inputs]
     return model(inputs, samples, mode="tensor")
+
+
+def _run_two_stages(model: Any, inputs: torch.Tensor) -> None:
+    """Forward of a two-stage detector without data: no proposals, a fixed number of regions."""
+    model.rpn_head(model.extract_feat(inputs))
+    stages = model.roi_head
+    for heads, extractors, count in (
+        (stages.bbox_head, stages.bbox_roi_extractor, BOXES),
+        (getattr(stages, "mask_head", None), getattr(stages, "mask_roi_extractor", None), MASKS),
+    ):
+        for head, extractor in zip(_list(heads), _list(extractors), strict=True):
+            size = extractor.roi_layers[0].output_size
+            head(inputs.new_empty(count, extractor.out_channels, *size))
+
+
+def _list(modules: Any) -> list[Any]:
+    """The modules of a cascade; one module as a cascade of one."""
+    if modules is None:
+        return []
+    return [*modules] if isinstance(modules, torch.nn.ModuleList) else [modules]

@@ -39,6 +39,8 @@ def resolve_config_names() -> None:
         return
     MODULE2PACKAGE.update(mmseg="mmseg", mmsuper="mmsuper")
     foreign = Config._get_cfg_path
+    # For each name MMEngine reads every metafile of the library, for up to a second.
+    in_library = functools.cache(lambda name: foreign(name, ""))
 
     def get_path(name: str, filename: str) -> tuple[str, str | None]:
         package, separator, below = name.partition("::")
@@ -47,7 +49,7 @@ def resolve_config_names() -> None:
             if not path.is_file():
                 raise UserError(f"{filename}: no config {name}; see `python -m mmsuper list`")
             return str(path), None
-        return foreign(name, filename)
+        return in_library(name) if separator else foreign(name, filename)
 
     Config._get_cfg_path = staticmethod(get_path)
 
