@@ -41,6 +41,7 @@ def train(arguments: Namespace) -> int:
         options.no_validation(config)
     config.work_dir = _work_dir(config, arguments.work_dir)
     with _running(config, ("train_dataloader", "val_dataloader")):
+        options.check_amp(config)
         if arguments.dry_run:
             from mmsuper.engine.dry_run import dry_run
 

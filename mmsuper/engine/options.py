@@ -50,6 +50,22 @@ def use_amp(config: Config) -> None:
         wrapper.type = "mmsuper.AutocastOptimWrapper"
 
 
+def check_amp(config: Config) -> None:
+    """Refuse a config that trains in float16 where there is only a processor.
+
+    Raises:
+        UserError: If that is so; it says what to do.
+    """
+    from mmengine.device import get_device
+
+    wrapper = config.get("optim_wrapper") or {}
+    if wrapper.get("type") == "AmpOptimWrapper" and get_device() == "cpu":
+        raise UserError(
+            f"{config.filename} trains in float16, which takes a GPU; add "
+            "--cfg-options optim_wrapper.type=OptimWrapper to train in float32"
+        )
+
+
 def scale_learning_rate(config: Config) -> None:
     """``--auto-scale-lr``: learning rates in proportion to the batch size over all processes.
 

@@ -6,7 +6,6 @@ val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
     type='AmpOptimWrapper',
-    loss_scale='dynamic',
     # 5e-4 for 512 pictures an iteration.
     optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.05),
     paramwise_cfg=dict(flat_decay_mult=0.0))

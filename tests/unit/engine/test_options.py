@@ -27,6 +27,18 @@ def test_amp_twice_is_once():
     assert config.optim_wrapper.type == first != "OptimWrapper"
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_float16_takes_a_gpu(monkeypatch, device):
+    monkeypatch.setattr("mmengine.device.get_device", lambda: device)
+    options.check_amp(Config({"optim_wrapper": {"type": "OptimWrapper"}}))
+    config = Config({"optim_wrapper": {"type": "AmpOptimWrapper"}})
+    if device == "cuda":
+        options.check_amp(config)
+    else:
+        with pytest.raises(UserError, match=r"takes a GPU.*optim_wrapper\.type=OptimWrapper"):
+            options.check_amp(config)
+
+
 def test_tta_takes_model_and_pipeline():
     config = Config(
         {
