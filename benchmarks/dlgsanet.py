@@ -18,14 +18,11 @@ matrix product and every layer's input and output crossed memory once, both meas
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures.process import BrokenProcessPool
 
 import torch
 import torch.nn.functional as F
+from measure import floor_seconds, medians, peak_megabytes
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -99,16 +96,19 @@ def row(
     ours = Subject(variant, extent, what, False, arguments)
     plain = Subject(variant, extent, what, True, arguments)
     label = [variant, "x".join(map(str, extent)), what]
-    floor = floor_seconds(ours, what)
+    floor = floor_seconds(ours, ours.network.flops(*extent), ours.backward)
     expected = plain.expected_bytes() / 1e6
+    try:
+        little = peak_megabytes(Subject, ours.recipe)
+    except BrokenProcessPool:
+        return [*label, "does not fit", "does not fit", "", f"{floor:.2f}", "", "", ""]
     if expected > 1000 * arguments.limit_gb:
         (fast,) = medians([ours.run], arguments.runs, arguments.device)
-        little = peak_megabytes(ours)
         seconds = ["does not fit", f"{fast:.2f}", "", f"{floor:.2f}"]
         return [*label, *seconds, f">{expected:.0f}", f"{little:.0f}", f"<{little / expected:.2f}"]
+    much = peak_megabytes(Subject, plain.recipe)  # before this process itself has grown
     check_equal(ours, plain)
     slow, fast = medians([plain.run, ours.run], arguments.runs, arguments.device)
-    much, little = peak_megabytes(plain), peak_megabytes(ours)
     seconds = [f"{slow:.2f}", f"{fast:.2f}", f"{slow / fast:.1f}x", f"{floor:.2f}"]
     return [*label, *seconds, f"{much:.0f}", f"{little:.0f}", f"{little / much:.2f}"]
 
@@ -185,79 +185,6 @@ def check_equal(ours: Subject, plain: Subject) -> None:
     difference = (ours.run() - plain.run()).abs().max().item()
     if difference > 1e-4:
         raise SystemExit(f"the two networks differ by {difference:.1e}: no comparison")
-
-
-def medians(calls: list[Callable[[], object]], runs: int, device: str) -> list[float]:
-    """Median seconds of each call, made in turns after one that does not count."""
-    seconds: list[list[float]] = [[] for _ in calls]
-    for i in range(runs + 1):
-        for call, times in zip(calls, seconds, strict=True):
-            start = time.perf_counter()
-            call()
-            if device != "cpu":
-                torch.cuda.synchronize()
-            if i:
-                times.append(time.perf_counter() - start)
-    return [statistics.median(times) for times in seconds]
-
-
-def peak_megabytes(subject: Subject) -> float:
-    """What one pass adds to the memory of a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_peak, (subject.recipe, torch.get_num_threads()))
-
-
-def _peak(recipe: tuple, threads: int) -> float:
-    torch.set_num_threads(threads)
-    subject = Subject(*recipe)
-    if subject.device != "cpu":
-        subject.run()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        subject.run()
-        return (torch.cuda.max_memory_allocated() - before) / 1e6
-    # A small pass first, so that libraries and thread pools are there.
-    image, subject.image = subject.image, subject.image[..., :8, :8].contiguous()
-    subject.run()
-    subject.image = image
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew, at what is resident
-    before = _resident_peak()
-    subject.run()
-    return (_resident_peak() - before) / 1e6
-
-
-def _resident_peak() -> int:
-    """Largest resident size of this process in bytes (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
-def floor_seconds(subject: Subject, what: str) -> float:
-    """Operations at the speed of a matrix product, plus bytes at that of a copy."""
-    height, width = subject.image.shape[-2:]
-    moved = 0
-
-    def count(module: nn.Module, inputs: tuple, out: Tensor) -> None:
-        nonlocal moved
-        moved += 4 * (inputs[0].numel() + out.numel())
-
-    leaves = [m for m in subject.network.modules() if not list(m.children())]
-    hooks = [leaf.register_forward_hook(count) for leaf in leaves]
-    with torch.inference_mode():
-        subject.network(subject.image)
-    for hook in hooks:
-        hook.remove()
-    # The backward pass computes two products for each one, and moves as much again twice.
-    passes = 3 if what == "forward+backward" else 1
-    a, b = torch.rand(2, 1024, 1024, device=subject.device)
-    source = torch.rand(2**25, device=subject.device)
-    target = torch.empty_like(source)
-    product, copy = medians(
-        [lambda: torch.mm(a, b), lambda: target.copy_(source)], 5, subject.device
-    )
-    operations = subject.network.flops(height, width) * product / 1024**3
-    return passes * (operations + moved * copy / (8 * source.numel()))
 
 
 if __name__ == "__main__":

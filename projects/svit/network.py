@@ -54,7 +54,8 @@ def to_cells(x: Tensor, cell: tuple[int, int]) -> Tensor:
     """
     (n, height, width, channels), (h, w) = x.shape, cell
     rows, columns = (height + h - 1) // h, (width + w - 1) // w
-    if rows * h != height or columns * w != width:
+    # An exported graph serves all sizes, so it may not depend on whether this one fits.
+    if torch.jit.is_tracing() or rows * h != height or columns * w != width:
         x = F.pad(x, (0, 0, 0, columns * w - width, 0, rows * h - height))
     x = x.view(n, rows, h, columns, w, channels).transpose(2, 3)
     return x.reshape(n, rows, columns, h * w, channels)
@@ -491,7 +492,7 @@ class SViT(nn.Module):
     ) -> None:
         super().__init__()
         _check_stages(embed_dim, depths, num_heads, n_iter, stoken_size, layerscale)
-        rates = iter(torch.linspace(0, drop_path_rate, sum(depths)).tolist())
+        rates = iter(torch.linspace(0, drop_path_rate, sum(depths), device="cpu").tolist())
         self.stem = make_stem(in_chans, embed_dim[0])
         self.stages = nn.ModuleList()
         for i, dim in enumerate(embed_dim):
@@ -525,7 +526,7 @@ class SViT(nn.Module):
 
         Returns:
             For each stage i of ``out_indices``, (N, embed_dim[i], H / 2^(i+2), W / 2^(i+2)),
-            sizes rounded up.
+            sizes rounded up; channels-first in memory too.
         """
         x = self.stem(x.contiguous(memory_format=torch.channels_last))
         found = []
@@ -533,7 +534,9 @@ class SViT(nn.Module):
             for block in stage:
                 x = self._run(block, x)
             if i in self.out_indices:
-                found.append(self.out_norms[str(i)](x) if self.out_norms else x)
+                out = self.out_norms[str(i)](x) if self.out_norms else x
+                # mmcv's operators (RoI align) read memory as if it were channels-first.
+                found.append(out.contiguous())
             if i < max(self.out_indices):
                 x = self.downsamples[i](x)
         return tuple(found)

@@ -1,5 +1,5 @@
 # About ten minutes on two CPU cores for a dense model of two to three million parameters.
-max_iters = 2000
+max_iters = 1300
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=500)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
