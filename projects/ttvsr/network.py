@@ -76,7 +76,7 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
         [2 * column / max(width - 1, 1) - 1, 2 * row / max(height - 1, 1) - 1], dim=-1
     )
     out = F.grid_sample(x.to(dtype), place, padding_mode="border", align_corners=True)
-    return out.to(x.dtype)
+    return out.to(x.dtype, memory_format=torch.channels_last)
 
 
 @MODELS.register_module()
@@ -116,7 +116,8 @@ class SPyNet(nn.Module):
         for level, (seen, other) in zip(self.levels, pyramids, strict=True):
             if seen.shape[-2:] != flow.shape[-2:]:
                 flow = 2 * _resize(flow, seen.shape[-2:], align_corners=True)
-            flow = flow + level(torch.cat([seen, warp(other, flow), flow.to(seen.dtype)], dim=1))
+            known = torch.cat([seen, warp(other, flow), flow.to(seen.dtype)], dim=1)
+            flow = flow + level(known.contiguous(memory_format=torch.channels_last))
         shrink = flow.new_tensor([width / size[1], height / size[0]])
         return _resize(flow, (height, width)) * shrink[:, None, None]
 
@@ -206,18 +207,19 @@ class TokenGrid:
         the middle 1.5s x 1.5s and all 2s x 2s shrunk to s x s. Outside the map is zero.
 
         Args:
-            x: (N, C, H, W).
+            x: (N, C, H, W), on this or another device.
             numbers: Of the tokens, (r,).
 
         Returns:
-            (r, s*s*3C), by pixels and then scales and then channels.
+            (r, s*s*3C), by pixels and then scales and then channels, on this device.
         """
         s, channels = self.stride, x.shape[1]
         row, column = numbers // self.columns % self.rows, numbers % self.columns
-        by_rows = shrinking(self.height, s).to(x)[row]  # (r, 3, s, 2s)
-        by_columns = shrinking(self.width, s).to(x)[column]
+        by_rows = shrinking(self.height, s).to(self.device, x.dtype)[row]  # (r, 3, s, 2s)
+        by_columns = shrinking(self.width, s).to(self.device, x.dtype)[column]
+        pixels = self._around(numbers, row, column).flatten().to(x.device)
         around = x.permute(0, 2, 3, 1).reshape(-1, channels)
-        around = around.index_select(0, self._around(numbers, row, column).flatten())
+        around = around.index_select(0, pixels).to(self.device)
         # (r, 3*s, 2s) @ (r, 2s, 2s*C), then for each of 3 scales and s rows (s, 2s) @ (2s, C).
         out = by_rows.flatten(1, 2) @ around.view(-1, 2 * s, 2 * s * channels)
         out = by_columns[:, :, None] @ out.view(-1, 3, s, 2 * s, channels)
@@ -292,11 +294,16 @@ class KeyFrame:
 
     def similarity(self, queries: Tensor, numbers: Tensor) -> Tensor:
         """Cosine of each query (R, s*s*C) and the token of that number (R,), (R,)."""
+        keys = self.keys
         size = TOKENS_CPU if queries.device.type == "cpu" else TOKENS_ACCELERATOR
         pairs = zip(queries.split(size), numbers.split(size), strict=True)
-        return torch.cat([torch.linalg.vecdot(q, self.keys.index_select(0, i)) for q, i in pairs])
+        return torch.cat([torch.linalg.vecdot(q, keys.index_select(0, i)) for q, i in pairs])
 
-    def read(self, numbers: Tensor) -> Tensor:
+    def tokens(self, numbers: Tensor) -> Tensor:
+        """Some tokens' features, (r,) to (r, s*s*C)."""
+        return self.keys.index_select(0, numbers)
+
+    def values(self, numbers: Tensor) -> Tensor:
         """Some tokens of the state at three scales, (r,) to (r, s*s*3C)."""
         return self.grid.read(self.state, numbers)
 
@@ -357,15 +364,18 @@ class TrajectoryAttention(nn.Module):
         Returns:
             (N, C, H, W).
         """
-        winner, numbers = search(queries, memory)
-        similarity, values = read_winners(queries, memory, winner, numbers)
+        similarity, winner, numbers = search(queries, memory)
+        values = read(KeyFrame.values, memory, winner, numbers)
+        if torch.is_grad_enabled():  # the search has no gradient
+            keys = read(KeyFrame.tokens, memory, winner, numbers)
+            similarity = torch.linalg.vecdot(queries, keys)
         fused = self.fusion(memory.grid.join(values))
         weight = similarity[:, None].expand(-1, memory.grid.stride**2)
         return carried + fused * memory.grid.join(weight).to(fused.dtype)
 
 
 @torch.no_grad()
-def search(queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+def search(queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
     """The key frame whose token on the trajectory is most similar; of equals, the first.
 
     Args:
@@ -373,8 +383,8 @@ def search(queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         memory: See :class:`TrajectoryAttention`.
 
     Returns:
-        For each token, the place of the key frame in the bank (R,) and the number of the
-        token in it (R,).
+        For each token, the similarity (R,), the place of the key frame in the bank (R,), and
+        the number of the token in it (R,).
     """
     best = queries.new_full((len(queries),), -torch.inf)
     winner = torch.zeros_like(best, dtype=torch.long)
@@ -382,36 +392,28 @@ def search(queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         similarity = key_frame.similarity(queries, numbers)
         winner = winner.where(similarity <= best, k)
         best = best.maximum(similarity)
-    return winner, memory.locations.gather(0, winner[None])[0]
+    return best, winner, memory.locations.gather(0, winner[None])[0]
 
 
-def read_winners(
-    queries: Tensor, memory: Memory, winner: Tensor, numbers: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Read the found tokens, key frame by key frame; here, gradients flow.
+def read(
+    what: Callable[[KeyFrame, Tensor], Tensor], memory: Memory, winner: Tensor, numbers: Tensor
+) -> Tensor:
+    """Read the tokens that a search found, key frame by key frame.
 
     Args:
-        queries: See :class:`TrajectoryAttention`.
-        memory: See :class:`TrajectoryAttention`.
+        what: Of a key frame, for numbers of its tokens (r,), one row for each.
+        memory: See :func:`search`.
         winner: See :func:`search`.
         numbers: See :func:`search`.
 
     Returns:
-        Similarity of each token, (R,), and the values read, (R, s*s*3C).
+        A row for each token of the current frame.
     """
     order = winner.argsort()
     counts = winner.bincount(minlength=len(memory.bank)).tolist()
-    groups = zip(
-        memory.bank, queries[order].split(counts), numbers[order].split(counts), strict=True
-    )
-    found = [
-        (key_frame.similarity(query, number), key_frame.read(number))
-        for key_frame, query, number in groups
-        if len(number)
-    ]
-    back = order.argsort()
-    similarity, values = (torch.cat(parts)[back] for parts in zip(*found, strict=True))
-    return similarity, values
+    groups = zip(memory.bank, numbers[order].split(counts), strict=True)
+    rows = torch.cat([what(key_frame, group) for key_frame, group in groups if len(group)])
+    return rows[order.argsort()]
 
 
 # ------------------------------------------------------------------------------------------

@@ -12,14 +12,18 @@ from mmsuper.projects.ttvsr.network import TTVSR, Memory
 
 def outputs(case: Case) -> dict[str, Tensor]:
     """Compute every output that the case records."""
-    network = from_official(case.weights(), **case.spec["network"])
+    found = run(*given(case))
+    thinned = {f"{name}_s3": value[..., ::3, ::3] for name, value in found.items()}
+    return {**found, **thinned}
+
+
+def given(case: Case) -> tuple[TTVSR, Tensor]:
+    """The network of a case and the clip that goes into it, (N, T, 3, H, W)."""
     source = case.spec["input"]
     clip = torch.from_numpy(fill.image(source["seed"], source["shape"]))
     for _ in range(source.get("mirror_extended_times", 0)):
         clip = torch.cat([clip, clip.flip(1)], dim=1)
-    found = run(network, clip)
-    thinned = {f"{name}_s3": value[..., ::3, ::3] for name, value in found.items()}
-    return {**found, **thinned}
+    return from_official(case.weights(), **case.spec["network"]), clip
 
 
 @torch.no_grad()
