@@ -1,5 +1,7 @@
 """The verb ``infer`` on files: names, modes, failures and what is left behind."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -233,6 +235,137 @@ def test_mode_that_the_named_format_cannot_hold(tmp_path, model, capsys):
     assert infer(model, tmp_path / "a.png", "-o", tmp_path / "a.jpg") == 1
     assert "JPEG cannot hold a picture of mode RGBA" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "a.jpg").exists()
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    """Words of a command line that name a small classifier of 10 classes."""
+    from mmsuper import configuration
+    from mmsuper.analysis import network
+
+    folder = tmp_path_factory.mktemp("classifier")
+    config = folder / "small_classifier.py"
+    config.write_text(
+        "_base_ = 'mmsuper::svit/svit-sample_digits.py'\n"
+        "model = dict(backbone=dict(depths=(1, 1, 1, 1)))\n"
+    )
+    torch.manual_seed(0)
+    state = network.build(configuration.load(config)).state_dict()
+    torch.save({"state_dict": state}, folder / "small.pth")
+    return [str(config), "--weights", str(folder / "small.pth"), "--device", "cpu"]
+
+
+def test_classifier_names_bad_files_and_goes_on_where_it_was(tmp_path, classifier, capsys):
+    for name, size in [("a.png", (32, 32)), ("deep/b.jpg", (40, 32)), ("c.png", (32, 32))]:
+        save_picture(tmp_path / "in" / name, size)
+    broken = tmp_path / "in/b.png"
+    broken.write_text("no picture")
+    out = tmp_path / "out"
+    words = [tmp_path / "in", "-o", out, "--top-k", 2, "--batch-size", 3]
+    assert infer(classifier, *words) == 1
+    captured = capsys.readouterr()
+    assert "b.png is not a picture" in captured.err
+    assert captured.out.endswith("3 done, 1 failed\n")
+    content = json.loads((out / "predictions.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == ["a.png", "c.png", "deep/b.jpg"]
+    assert len(content["annotations"]) == 3 * 2
+    assert content["annotations"][0]["score"] >= content["annotations"][1]["score"]
+
+    save_picture(broken, (32, 32))
+    assert infer(classifier, *words) == 0
+    assert "1 done, 3 skipped" in capsys.readouterr().out
+    assert len(json.loads((out / "predictions.json").read_text())["images"]) == 4
+    assert infer(classifier, tmp_path / "in", "-o", out) == 2
+    assert "was made with top_k 2, not 5" in capsys.readouterr().err
+    assert infer(classifier, tmp_path / "in", "-o", out, "--overwrite") == 0
+    assert files_in(out) == ["predictions.json"]
+
+
+def test_super_tokens_are_drawn_beside_the_result(tmp_path, classifier, capsys):
+    save_picture(tmp_path / "a.png", (64, 48))
+    words = [tmp_path / "a.png", "-o", tmp_path / "out", "--show-super-tokens", "--token"]
+    assert infer(classifier, *words, "10,60") == 0
+    assert files_in(tmp_path / "out") == [
+        "predictions.json", *(f"super_tokens/a_stage{i}.png" for i in range(1, 5))
+    ]  # fmt: skip
+    assert infer(classifier, *words, "48,0", "--overwrite") == 1
+    assert "not in a picture of 48 rows" in " ".join(capsys.readouterr().err.split())
+
+
+def test_detections_and_segments_are_drawn(tmp_path, monkeypatch, capsys):
+    """What the networks find is given here, so that it is known where it must be drawn."""
+    from types import SimpleNamespace
+
+    from mmsuper.apis import recognition
+
+    masks = np.zeros((2, 60, 80), bool)
+    masks[0, 20:50, 10:40] = True
+    found = {
+        "boxes": np.array([[10, 20, 40, 50], [50, 5, 70, 15]], np.float32),
+        "scores": np.array([0.8, 0.2], np.float32),
+        "labels": np.array([1, 0]),
+        "masks": masks,
+    }
+    labels = np.zeros((60, 80), np.int64)
+    labels[:, 60:] = 1
+    colours = np.array([[0, 0, 255], [255, 0, 0]], np.uint8)
+    pixels = np.full((60, 80, 3), 100, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+
+    class Given(SimpleNamespace):
+        def __call__(self, images):
+            return [found if self.task == "detection" else {"labels": labels}]
+
+    for scope, task in [("mmdet", "detection"), ("mmseg", "segmentation")]:
+        given = Given(task=task, names=["cup", "sky"], colours=colours, category_ids=[1, 2])
+        monkeypatch.setattr(recognition, "RecognitionInferencer", lambda *_, given=given: given)
+        config = tmp_path / f"{task}.py"
+        config.write_text(f"default_scope = '{scope}'\n")
+        words = [str(config), tmp_path / "a.png", "-o", tmp_path / task]
+        assert main(["infer", *map(str, words)]) == 0
+
+    drawn = np.asarray(Image.open(tmp_path / "detection/a.png"))
+    assert drawn[35, 25].tolist() == [169, 55, 55]  # the mask, over the grey
+    assert drawn[35, 10].tolist() == [255, 0, 0]  # the box
+    assert drawn[10, 60].tolist() == [100, 100, 100]  # too unsure to be drawn
+    page = np.asarray(Image.open(tmp_path / "segmentation/a.png"))
+    assert page.shape[1] > 80  # the legend
+    assert page[30, 10].tolist() == [45, 45, 185]
+    assert page[30, 70].tolist() == [185, 45, 45]
+    text = capsys.readouterr().out
+    assert "1 sky" in text
+    assert "cup 75.0 %, sky 25.0 %" in text
+    for task, count in [("detection", 1), ("segmentation", 2)]:
+        content = json.loads((tmp_path / task / "predictions.json").read_text())
+        assert len(content["annotations"]) == count
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-o", "out", "--tile", "0"], "--tile is for super-resolution"),
+        (["-o", "out", "--score-threshold", "0"], "--score-threshold is for detection"),
+        (["-o", "out.png"], "is a file's name; name a folder"),
+        (["-o", "out", "--batch-size", "0"], "--batch-size is a number of at least 1"),
+        (["-o", "out", "--token", "1,2"], "--token is for --show-super-tokens"),
+        (["-o", "out", "--show-super-tokens", "--token", "1"], "--token is ROW,COL"),
+    ],
+)
+def test_flags_of_other_tasks_are_refused(tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.py").write_text("default_scope = 'mmpretrain'\n")
+    save_picture(tmp_path / "a.png")
+    assert main(["infer", "config.py", "a.png", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_without_weights_is_one_sentence(tmp_path, capsys):
+    save_picture(tmp_path / "a.png")
+    model = "mmsuper::svit/svit-small_in1k-224.py"
+    assert main(["infer", model, str(tmp_path / "a.png"), "-o", str(tmp_path / "out")]) == 2
+    assert "ships without weights; name a checkpoint with --weights" in capsys.readouterr().err
 
 
 def test_help_needs_no_torch():
