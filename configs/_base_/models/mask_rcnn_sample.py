@@ -36,3 +36,5 @@ model = dict(
         rpn_proposal=dict(nms_pre=300, max_per_img=200),
         rcnn=dict(sampler=dict(num=48, pos_fraction=0.33))),
     test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30)))
+# With several processes: the FPN leaves out the first map, and so its norm.
+model_wrapper_cfg = dict(find_unused_parameters=True)
