@@ -144,8 +144,23 @@ def dump_predictions(config: Config, path: str) -> None:
         config.test_evaluator = [*(metrics if isinstance(metrics, list) else [metrics]), dump]
 
 
+# Who draws the predictions of each host library.
+VISUALIZERS = {
+    "mmdet": "DetLocalVisualizer",
+    "mmpretrain": "UniversalVisualizer",
+    "mmseg": "SegLocalVisualizer",
+}
+
+
 def show_predictions(config: Config, folder: str) -> None:
-    """``--show-dir DIR``: write every prediction as a picture."""
+    """``--show-dir DIR``: write every prediction as a picture.
+
+    A config that names MMEngine's own visualizer, which draws none, gets its library's.
+    """
+    visualizer = config.get("visualizer") or {"type": "Visualizer"}
+    library = VISUALIZERS.get(config.get("default_scope", ""))
+    if visualizer["type"] == "Visualizer" and library:
+        config.visualizer = {**visualizer, "type": library}
     config.custom_hooks = [
         *(config.get("custom_hooks") or []),
         {"type": "mmsuper.SavePicturesHook", "folder": folder},
