@@ -71,7 +71,7 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     Raises:
         UserError: If a tensor is missing, unknown or of another shape.
     """
-    network = _network(model)
+    network = network_of(model)
     names = official_names(network)
     given = _given(state_dict)
     unknown = sorted(given.keys() - names.values())
@@ -101,7 +101,7 @@ def to_official(network: TTVSR) -> dict[str, Tensor]:
 
 def official_names(model: nn.Module) -> dict[str, str]:
     """``{our key: the authors' key}``, without their ``generator.``, of a network's tensors."""
-    network = _network(model)
+    network = network_of(model)
     rename = _flow_name if isinstance(network, SPyNet) else _name
     return {key: rename(key) for key in network.state_dict()}
 
@@ -120,7 +120,7 @@ def infer_arguments(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
     return {"mid_channels": len(first), "num_blocks": sum(map(bool, blocks))}
 
 
-def _network(model: nn.Module) -> TTVSR | SPyNet:
+def network_of(model: nn.Module) -> TTVSR | SPyNet:
     """The network inside a model; a flow network only where there is no other."""
     for kind in (TTVSR, SPyNet):
         found = next((module for module in model.modules() if isinstance(module, kind)), None)

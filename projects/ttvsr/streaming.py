@@ -4,19 +4,17 @@ Each of the three ways takes an iterable of frames and gives an iterator of enla
 Let u be a map of the network's 64 channels (14.7 MB for a frame of 320x180, in float32) and
 T the number of frames.
 
-============  ==========================================  ====================  =============
-way           result                                      kept on the host      frames ahead
-============  ==========================================  ====================  =============
-stored        that of the whole clip                      5/3 u a frame         all
-recomputed    that of the whole clip                      2/3 u a frame, and    all
-                                                          about sqrt(T) u
-bounded       an approximation, the better the more       nothing               2 look_ahead
-              frames it may see
-============  ==========================================  ====================  =============
+- :func:`stored` gives what the whole clip gives. It keeps off the device, in host memory or
+  in files, 5/3 u a frame: the states of the backward pass, features and states of key frames.
+- :func:`recomputed` gives the same. It keeps off the device 2/3 u a frame, the key frames,
+  and on it about 2 sqrt(T) u; it goes through the clip backward twice.
+- :func:`bounded` gives an approximation, the better the more frames it may see. It keeps
+  nothing but frames ahead, their states and some key frames, whatever T is, and is the one
+  for streams without end; each frame is gone through backward twice.
 
-On the device, the network works on one frame at a time, whatever the length. The exact ways
-compare a token with all key frames, so their time for a frame grows with the clip. One that
-recomputes goes through the clip backward twice, and so does one that is bounded.
+But for this, the device holds what one frame needs. The exact ways wait for the last frame
+before the first comes out, keep all frames off the device too, and compare each token with
+all key frames, so that their time for a frame grows with the clip.
 """
 
 from __future__ import annotations
@@ -55,7 +53,7 @@ class Shelf:
         self._folder = None if folder is None else tempfile.TemporaryDirectory(dir=folder)
 
     def put(self, x: Tensor) -> Kept:
-        """Put a copy of a tensor there."""
+        """Put a tensor there, which is not to change any more."""
         if self._folder is None:
             return Kept(x.cpu())
         path = Path(self._folder.name, str(next(self._numbers)))
