@@ -144,6 +144,11 @@ def load_pretrained(
             f"init_cfg of {type(network).__name__} must be dict(type='Pretrained', "
             f"checkpoint=PATH), not {dict(init_cfg)}"
         )
+    if not Path(init_cfg["checkpoint"]).is_file():
+        raise UserError(
+            f"no weights at {init_cfg['checkpoint']} for {type(network).__name__} to start from; "
+            "docs/data.md says where pre-trained backbones go"
+        )
     load_weights(network, init_cfg["checkpoint"], optional=optional)
 
 
