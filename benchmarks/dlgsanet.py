@@ -26,7 +26,7 @@ from measure import floor_seconds, medians, peak_megabytes
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmsuper.projects.dlgsanet.network import ChannelNorm, DLGSANet, DynamicLocalAttention
 

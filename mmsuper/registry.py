@@ -24,6 +24,7 @@ MODELS = Registry(
     locations=[
         "mmsuper.projects.dlgsanet.network",
         "mmsuper.projects.svit.network",
+        "mmsuper.projects.ttvsr.network",
         "mmsuper.engine.tta",
     ],
 )

@@ -28,6 +28,7 @@ VERBS = {
     "browse": "draw a contact sheet of a data set as the model sees it",
     "analyze": "curves of runs; cost and speed of a model",
     "convert": "authors' checkpoint to ours, and back",
+    "export": "write a model as ONNX",
     "parity": "compare with the authors' recorded outputs",
     "data": "make the sample data sets",
     "doctor": "check this installation",

@@ -92,7 +92,8 @@ def _of_config(arguments: argparse.Namespace) -> tuple[dict[str, Tensor], dict[s
     init_default_scope(config.get("default_scope", "mmengine"))
     model = MODELS.build(config.model)
     checkpoint.load_weights(model, arguments.source, arguments.allow_pickle, arguments.weights)
-    for network, convert in checkpoint.project_networks(model):
+    for _, convert in checkpoint.project_networks(model):
+        network = convert.network_of(model)
         if arguments.to_authors:
             return convert.to_official(network), {}
         return network.state_dict(), {"config": Path(arguments.config).stem}

@@ -76,7 +76,7 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     Raises:
         UserError: If a tensor is missing, unknown or of another shape.
     """
-    network = next(module for module in model.modules() if isinstance(module, DLGSANet))
+    network = network_of(model)
     names = official_names(network)
     unknown = sorted(state_dict.keys() - names.values())
     missing = sorted(names.values() - state_dict.keys())
@@ -99,6 +99,11 @@ def to_official(network: DLGSANet) -> dict[str, Tensor]:
     """The network's tensors under the authors' names."""
     names = official_names(network)
     return {names[key]: value for key, value in network.state_dict().items()}
+
+
+def network_of(model: nn.Module) -> DLGSANet:
+    """The network inside a model, or itself."""
+    return next(part for part in model.modules() if isinstance(part, DLGSANet))
 
 
 def official_names(network: DLGSANet) -> dict[str, str]:

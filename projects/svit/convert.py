@@ -178,6 +178,14 @@ def _renamed(key: str, modules: Mapping[str, str]) -> str | None:
     return None
 
 
+def network_of(model: nn.Module) -> nn.Module:
+    """The part of a model that is this paper's: a whole classifier, or the backbone."""
+    parts = list(model.modules())
+    if any(isinstance(part, SViTNeck) for part in parts):
+        return model
+    return next(part for part in parts if isinstance(part, SViT))
+
+
 def infer_arguments(state_dict: Mapping[str, Tensor]) -> dict:
     """Arguments of the network that the shapes of the authors' tensors determine."""
     shape = {key: tuple(value.shape) for key, value in state_dict.items()}
