@@ -205,8 +205,11 @@ class Stage:
             for t, n, scale, low in zip(token, size, self.scale, (top, left), strict=True)
         )
         draw = ImageDraw.Draw(page)
-        draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), None, "black", 1)
-        draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), None, "white", 2)
+        for width, colour in ((2, "black"), (1, "white")):
+            # A super token of the padding has its box at the border.
+            columns = np.clip((left - width, right + width), 0, page.width - 1)
+            rows = np.clip((top - width, bottom + width), 0, page.height - 1)
+            draw.rectangle((columns[0], rows[0], columns[1], rows[1]), None, colour, width)
         return np.asarray(page)
 
 
