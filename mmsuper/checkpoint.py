@@ -167,15 +167,19 @@ def project_networks(model: nn.Module) -> Iterator[tuple[nn.Module, ModuleType]]
 
 
 def save(
-    path: str | Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+    path: str | Path,
+    state_dict: Mapping[str, Tensor],
+    metadata: Mapping[str, str] | None = None,
+    wrapper: str = "params",
 ) -> None:
     """Write tensors for exchange, whole or not at all.
 
     Args:
         path: Where to; its folder is made. A ``.safetensors`` file, or a ``.pth`` that holds
-            ``{"params": tensors}`` as authors' files do.
+            ``{wrapper: tensors}`` as authors' files do.
         state_dict: Tensors by name.
         metadata: Texts to keep beside them, for example where the weights come from.
+        wrapper: What a ``.pth`` calls the tensors.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +191,7 @@ def save(
 
             draft.write_bytes(to_bytes(content, dict(metadata or {})))
         else:
-            torch.save({"params": content, **(metadata or {})}, draft)
+            torch.save({wrapper: content, **(metadata or {})}, draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

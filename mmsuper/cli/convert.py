@@ -58,12 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
     if Path(arguments.target).suffix not in (".safetensors", ".pth"):
         raise UserError(f"{arguments.target} must end in .safetensors or .pth")
     if arguments.config:
-        tensors, metadata = _of_config(arguments)
+        tensors, metadata, wrapper = _of_config(arguments)
     elif arguments.to_authors:
         raise UserError("--to-authors needs --config, the config of the network")
     else:
         tensors, metadata = _to_ours(arguments)
-    checkpoint.save(arguments.target, tensors, metadata)
+        wrapper = "params"
+    checkpoint.save(arguments.target, tensors, metadata, wrapper)
     values = sum(tensor.numel() for tensor in tensors.values())
     print(f"{arguments.target}: {len(tensors)} tensors, {values:,} values")
     return 0
@@ -83,7 +84,8 @@ def _to_ours(arguments: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str
     raise UserError(f"{arguments.source} is in the layout of none of the papers' authors")
 
 
-def _of_config(arguments: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _of_config(arguments: argparse.Namespace) -> tuple[dict[str, Tensor], dict[str, str], str]:
+    """Tensors, what to note beside them, and what the authors' files call them."""
     from mmengine.registry import MODELS, init_default_scope
 
     from mmsuper import checkpoint, configuration
@@ -95,8 +97,8 @@ def _of_config(arguments: argparse.Namespace) -> tuple[dict[str, Tensor], dict[s
     for _, convert in checkpoint.project_networks(model):
         network = convert.network_of(model)
         if arguments.to_authors:
-            return convert.to_official(network), {}
-        return network.state_dict(), {"config": Path(arguments.config).stem}
+            return convert.to_official(network), {}, convert.WRAPPER
+        return network.state_dict(), {"config": Path(arguments.config).stem}, "params"
     raise UserError(f"the model of {arguments.config} contains no network of a paper")
 
 

@@ -35,6 +35,9 @@ _GLOBAL = {
 # The window side the authors evaluate with; nothing in a checkpoint tells it.
 TLC_KERNEL = {2: 96, 3: 72, 4: 48}
 
+# What their files call the tensors.
+WRAPPER = "params"
+
 
 def is_official(state_dict: Mapping[str, Tensor]) -> bool:
     """Whether the keys are those of the authors' release."""

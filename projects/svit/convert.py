@@ -37,6 +37,9 @@ _HEADS = {
 }
 _FOLDS = (".attn.fold.weights", ".attn.unfold.weights")
 
+# What their files call the tensors.
+WRAPPER = "model"
+
 
 def is_official(state_dict: Mapping[str, Tensor]) -> bool:
     """Whether the keys are those of the authors' release."""

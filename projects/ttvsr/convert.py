@@ -30,6 +30,9 @@ _PREFIX = "generator."
 _LEFT_OUT = {"step_counter", "spynet.mean", "spynet.std", "mean", "std"}
 _FIRST_OF_FLOW = "basic_module.0.basic_module.0.conv.weight"
 
+# What their files call the tensors.
+WRAPPER = "state_dict"
+
 
 def is_official(state_dict: Mapping[str, Tensor]) -> bool:
     """Whether the keys are those of the authors' release, or of OpenMMLab's SPyNet."""
