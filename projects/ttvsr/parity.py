@@ -28,31 +28,29 @@ def given(case: Case) -> tuple[TTVSR, Tensor]:
 
 @torch.no_grad()
 def run(network: TTVSR, clip: Tensor) -> dict[str, Tensor]:
-    """Enlarge a clip and keep what was on the way."""
-    frames = clip.transpose(0, 1)
+    """Enlarge one clip (1, T, 3, H, W) and keep what was on the way."""
     steps = clip.shape[1] - 1
-    locations: list[Tensor] = []
-    attended: list[Tensor] = []
-    states: list[Tensor] = []
-
-    def look(module: object, inputs: tuple[Tensor, Tensor, Memory], out: Tensor) -> None:
-        locations.append(coordinates(inputs[2]))
-        attended.append(out)
-
-    network.attention.register_forward_hook(look)
-    network.trunk.register_forward_hook(lambda module, inputs, out: states.append(out))
+    made: dict[str, list[Tensor]] = {"location": []}
+    for name in ("spynet", "features", "attention", "trunk"):
+        kept = made.setdefault(name, [])
+        getattr(network, name).register_forward_hook(
+            lambda module, inputs, out, kept=kept: kept.append(out)
+        )
+    network.attention.register_forward_hook(
+        lambda module, inputs, out: made["location"].append(coordinates(inputs[2]))
+    )
     enlarged = network(clip)
-    to_next, to_previous = network.flows(frames)
+    to_next, to_previous = torch.cat(made["spynet"]).chunk(2)
     return {
-        "flows_backward": torch.stack(to_next, dim=1),
-        "flows_forward": torch.stack(to_previous, dim=1),
-        "feature_first": network.extract(frames[:1])[0],
-        "location_backward_last": locations[steps - 1],
-        "location_forward_last": locations[-1],
-        "attention_backward_last": attended[steps - 1],
-        "attention_forward_last": attended[-1],
-        "state_backward_first_frame": states[steps],
-        "state_forward_last_frame": states[-1],
+        "flows_backward": to_next[None],
+        "flows_forward": to_previous[None],
+        "feature_first": made["features"][0][:1],
+        "location_backward_last": made["location"][steps - 1],
+        "location_forward_last": made["location"][-1],
+        "attention_backward_last": made["attention"][steps - 1],
+        "attention_forward_last": made["attention"][-1],
+        "state_backward_first_frame": made["trunk"][steps],
+        "state_forward_last_frame": made["trunk"][-1],
         "output": enlarged,
     }
 
