@@ -51,7 +51,10 @@ try() { # MIM
     run mim train mmsuper-lab "$config" --work-dir "$out" --no-validate \
         --cfg-options train_cfg.max_iters=2
     test -s "$out/iter_2.pth"
-    say "$1: train"
+    run mim train mmsuper-lab svit-sample_digits.py --work-dir "$out-svit" --no-validate \
+        --cfg-options train_cfg.max_epochs=1
+    test -s "$out-svit/epoch_1.pth"
+    say "$1: train, twice"
     run mim test mmsuper-lab "$config" --checkpoint "$out/iter_2.pth" --work-dir "$out/test"
     grep -q PSNR "$out/test/metrics.json"
     say "$1: test"
