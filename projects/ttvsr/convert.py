@@ -27,6 +27,8 @@ _LAYERS = {
     "enlarge.10": "conv_last",
 }
 _PREFIX = "generator."
+# What the authors' files call their tensors.
+WRAPPER = "state_dict"
 _LEFT_OUT = {"step_counter", "spynet.mean", "spynet.std", "mean", "std"}
 _FIRST_OF_FLOW = "basic_module.0.basic_module.0.conv.weight"
 
@@ -124,7 +126,11 @@ def infer_arguments(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
 
 
 def network_of(model: nn.Module) -> TTVSR | SPyNet:
-    """The network inside a model; a flow network only where there is no other."""
+    """The network inside a model; a flow network only where there is no other.
+
+    Raises:
+        UserError: If there is none.
+    """
     for kind in (TTVSR, SPyNet):
         found = next((module for module in model.modules() if isinstance(module, kind)), None)
         if found is not None:
