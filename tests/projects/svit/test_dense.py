@@ -32,7 +32,10 @@ val_evaluator = dict(
     metric_items=['mAP', 'mAP_50', 'AR@100', 'AR_l@1000'])
 test_evaluator = val_evaluator
 """
-ALL_BOXES = "model = dict(test_cfg=dict(rcnn=dict(score_thr=0.)))\n"
+ALL_BOXES = """
+model = dict(test_cfg=dict(
+    rpn=dict(max_per_img=300), rcnn=dict(score_thr=0., max_per_img=300, nms=dict(iou_threshold=1.))))
+"""
 SEGMENTOR = """
 _base_ = 'mmsuper::svit/upernet_svit-sample_segmentation.py'
 data_root = {root!r} + '/segmentation'

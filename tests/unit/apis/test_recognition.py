@@ -92,7 +92,8 @@ def test_classifier_gives_what_mmpretrain_gives(models, tmp_path):
     config, _, recognize = models["classification"]
     Image.fromarray(picture(32, 32)).save(tmp_path / "a.png")
     recognize.model._config = configuration.read(config)
-    (expected,) = ImageClassificationInferencer(recognize.model)(str(tmp_path / "a.png"))
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        (expected,) = ImageClassificationInferencer(recognize.model)(str(tmp_path / "a.png"))
     (found,) = recognize([tmp_path / "a.png"])
     assert found["scores"] == pytest.approx(expected["pred_scores"], abs=1e-6)
 
