@@ -83,7 +83,9 @@ def overview_row(model: dict[str, Any], marks: dict[str, str]) -> list[str]:
     """One row of the first table."""
     metadata = model["Metadata"]
     config = f"[{model['Name']}](../../{model['Config']}){marks.get(metadata.get('Note'), '')}"
-    flops = f"{amount(metadata['FLOPs'])} @ {metadata['Input Size']}" if "FLOPs" in metadata else "-"
+    flops = "-"
+    if "FLOPs" in metadata:
+        flops = f"{amount(metadata['FLOPs'])} @ {metadata['Input Size']}"
     if "FLOPs without attention" in metadata:
         flops += f"; {amount(metadata['FLOPs without attention'])} without attention"
     if "Paper FLOPs" in metadata:

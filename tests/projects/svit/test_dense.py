@@ -29,12 +29,13 @@ test_dataloader = val_dataloader
 # Few of an untrained detector's boxes are good, but their recall is not 0.
 val_evaluator = dict(
     ann_file=data_root + 'annotations/instances_val.json',
-    metric_items=['mAP', 'mAP_50', 'AR@100', 'AR_l@1000'])
+    metric_items=['mAP', 'mAP_50', 'AR@1000', 'AR_m@1000'])
 test_evaluator = val_evaluator
 """
 ALL_BOXES = """
 model = dict(test_cfg=dict(
-    rpn=dict(max_per_img=300), rcnn=dict(score_thr=0., max_per_img=300, nms=dict(iou_threshold=1.))))
+    rpn=dict(nms_pre=4000, max_per_img=1000),
+    rcnn=dict(score_thr=0., max_per_img=2000, nms=dict(iou_threshold=1.))))
 """
 SEGMENTOR = """
 _base_ = 'mmsuper::svit/upernet_svit-sample_segmentation.py'
@@ -81,7 +82,7 @@ def by_their_tool(library, config, checkpoint, folder, monkeypatch):
 
 @pytest.mark.parametrize(
     ("library", "text", "nonzero"),
-    [("mmdet", DETECTOR + ALL_BOXES, "coco/bbox_AR@100"), ("mmseg", SEGMENTOR, "mIoU")],
+    [("mmdet", DETECTOR + ALL_BOXES, "coco/bbox_AR@1000"), ("mmseg", SEGMENTOR, "mIoU")],
 )
 def test_our_driver_measures_what_the_librarys_own_tool_does(
     library, text, nonzero, root, tmp_path, monkeypatch
