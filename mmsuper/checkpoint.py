@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import os
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -124,6 +124,43 @@ def load_weights(
         f"{path} fits no part of {type(model).__name__}: it has {next(iter(state))!r} and the "
         f"like, the model {next(iter(own))!r}"
     )
+
+
+def load_renamed(
+    model: nn.Module,
+    theirs: Mapping[str, Tensor],
+    names: Mapping[str, str],
+    what: str,
+    optional: Collection[str] = (),
+) -> None:
+    """Load tensors that have other names elsewhere, strictly.
+
+    Args:
+        model: A network, or a model of which ``names`` lists a part.
+        theirs: The tensors under their names there.
+        names: ``{our key: their key}``.
+        what: What the network is called, for errors.
+        optional: Those of their keys that need not be there.
+
+    Raises:
+        UserError: If a tensor is missing, unknown or of another shape; nothing is loaded.
+    """
+    unknown = sorted(theirs.keys() - names.values())
+    missing = sorted(set(names.values()) - theirs.keys() - set(optional))
+    if unknown or missing:
+        raise UserError(
+            f"the checkpoint is of another {what}: {len(missing)} tensors are missing "
+            f"{missing[:1]} and {len(unknown)} unknown {unknown[:1]}"
+        )
+    own = model.state_dict()
+    found = {ours: theirs[key] for ours, key in names.items() if key in theirs}
+    for ours, value in found.items():
+        if own[ours].shape != value.shape:
+            raise UserError(
+                f"the checkpoint is of another {what}: {names[ours]} is {tuple(value.shape)}, "
+                f"the config's is {tuple(own[ours].shape)}"
+            )
+    model.load_state_dict(found, strict=False)
 
 
 def load_pretrained(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from mmsuper.checkpoint import load_renamed
 from mmsuper.errors import UserError
 from mmsuper.projects.dlgsanet.network import ChannelNorm, DLGSANet, GlobalLayer, LocalLayer
 
@@ -80,22 +81,7 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         UserError: If a tensor is missing, unknown or of another shape.
     """
     network = network_of(model)
-    names = official_names(network)
-    unknown = sorted(state_dict.keys() - names.values())
-    missing = sorted(names.values() - state_dict.keys())
-    if unknown or missing:
-        raise UserError(
-            f"the checkpoint is of another DLGSANet: {len(missing)} tensors are missing "
-            f"{missing[:1]} and {len(unknown)} unknown {unknown[:1]}"
-        )
-    own = network.state_dict()
-    for ours, theirs in names.items():
-        if own[ours].shape != state_dict[theirs].shape:
-            raise UserError(
-                f"the checkpoint is of another DLGSANet: {theirs} is "
-                f"{tuple(state_dict[theirs].shape)}, the config's is {tuple(own[ours].shape)}"
-            )
-    network.load_state_dict({ours: state_dict[theirs] for ours, theirs in names.items()})
+    load_renamed(network, state_dict, official_names(network), "DLGSANet")
 
 
 def to_official(network: DLGSANet) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from mmsuper.checkpoint import load_renamed
 from mmsuper.errors import UserError
 from mmsuper.projects.svit.network import Pointwise, SViT, SViTClassifier, SViTNeck
 
@@ -93,34 +94,16 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     Raises:
         UserError: If a tensor is missing, unknown or of another shape.
     """
-    names = official_names(model)
+    names, own = official_names(model), model.state_dict()
     left_out = [] if "neck.proj.weight" in names else [*_CLASSIFIER.values()]
+    matrices = {theirs for ours, theirs in names.items() if own[ours].ndim == 2}
     given = {
-        key: value
+        key: value.flatten(1) if key in matrices else value
         for key, value in state_dict.items()
         if key.partition(".")[0] not in left_out and not key.endswith(_FOLDS)
     }
-    own = model.state_dict()
-    counters = {theirs for theirs in names.values() if theirs.endswith("num_batches_tracked")}
-    missing = sorted(set(names.values()) - given.keys() - counters)
-    unknown = sorted(given.keys() - names.values())
-    if missing or unknown:
-        raise UserError(
-            f"the checkpoint is of another SViT: {len(missing)} tensors are missing "
-            f"{missing[:1]} and {len(unknown)} unknown {unknown[:1]}"
-        )
-    loaded = {}
-    for ours, theirs in names.items():
-        if theirs in given:
-            loaded[ours] = given[theirs]
-            if own[ours].ndim == 2 and given[theirs].shape[2:] == (1, 1):
-                loaded[ours] = given[theirs].flatten(1)
-            if own[ours].shape != loaded[ours].shape:
-                raise UserError(
-                    f"the checkpoint is of another SViT: {theirs} is "
-                    f"{tuple(given[theirs].shape)}, the config's is {tuple(own[ours].shape)}"
-                )
-    model.load_state_dict(loaded, strict=False)
+    counters = [theirs for theirs in names.values() if theirs.endswith("num_batches_tracked")]
+    load_renamed(model, given, names, "SViT", counters)
 
 
 def to_official(model: nn.Module) -> dict[str, Tensor]:

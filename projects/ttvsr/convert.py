@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from mmsuper.checkpoint import load_renamed
 from mmsuper.errors import UserError
 from mmsuper.projects.ttvsr.network import TTVSR, SPyNet
 
@@ -78,22 +79,7 @@ def load_official(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     """
     network = network_of(model)
     names = official_names(network)
-    given = _given(state_dict)
-    unknown = sorted(given.keys() - names.values())
-    missing = sorted(names.values() - given.keys())
-    if unknown or missing:
-        raise UserError(
-            f"the checkpoint is of another {type(network).__name__}: {len(missing)} tensors are "
-            f"missing {missing[:1]} and {len(unknown)} unknown {unknown[:1]}"
-        )
-    own = network.state_dict()
-    for ours, theirs in names.items():
-        if own[ours].shape != given[theirs].shape:
-            raise UserError(
-                f"the checkpoint is of another {type(network).__name__}: {theirs} is "
-                f"{tuple(given[theirs].shape)}, the config's is {tuple(own[ours].shape)}"
-            )
-    network.load_state_dict({ours: given[theirs] for ours, theirs in names.items()})
+    load_renamed(network, _given(state_dict), names, type(network).__name__)
 
 
 def to_official(network: TTVSR) -> dict[str, Tensor]:
