@@ -1,17 +1,13 @@
 # Semantic FPN with SViT-L on ADE20K, which the paper does not have.
 # A proposal: the authors released no recipe for dense tasks; see the bases for its origin.
 _base_ = [
-    '../_base_/models/svit_large.py',
+    '../_base_/models/svit_large_dense.py',
     '../_base_/models/fpn_svit.py',
     '../_base_/datasets/ade20k_512.py',
     '../_base_/schedules/ade20k_fpn_80k.py',
     '../_base_/runtime/default.py',
 ]
-pretrained = 'pretrained/stvit-large-224.pth'  # the authors' file, or ours
 model = dict(
-    backbone=dict(
-        _base_.backbone,
-        drop_path_rate=0.5,
-        init_cfg=dict(type='Pretrained', checkpoint=pretrained)),
+    backbone=dict(_base_.backbone, _delete_=True),
     neck=dict(in_channels=list(_base_.backbone.embed_dim)))
 default_hooks = dict(checkpoint=dict(interval=8_000))

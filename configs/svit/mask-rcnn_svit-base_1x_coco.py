@@ -1,16 +1,12 @@
 # Mask R-CNN with SViT-B on COCO, 12 epochs.
 # A proposal: the authors released no recipe for dense tasks; see the bases for its origin.
 _base_ = [
-    '../_base_/models/svit_base.py',
+    '../_base_/models/svit_base_dense.py',
     '../_base_/models/mask_rcnn_svit.py',
     'mmdet::_base_/datasets/coco_instance.py',
     '../_base_/schedules/coco_1x.py',
     '../_base_/runtime/epochs.py',
 ]
-pretrained = 'pretrained/stvit-base-224.pth'  # the authors' file, or ours
 model = dict(
-    backbone=dict(
-        _base_.backbone,
-        drop_path_rate=0.4,
-        init_cfg=dict(type='Pretrained', checkpoint=pretrained)),
+    backbone=dict(_base_.backbone, _delete_=True),
     neck=dict(in_channels=list(_base_.backbone.embed_dim)))

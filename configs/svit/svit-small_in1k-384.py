@@ -2,15 +2,10 @@
 # --cfg-options load_from=stvit-small-224.pth
 _base_ = [
     '../_base_/models/svit_small.py',
-    '../_base_/models/svit_classifier.py',
+    '../_base_/models/svit_finetuned.py',
     '../_base_/datasets/imagenet_384.py',
     '../_base_/schedules/imagenet_finetune_30e.py',
     '../_base_/runtime/epochs.py',
 ]
 load_from = 'work_dirs/svit-small_in1k-224/epoch_300.pth'
-# The authors' loop fine-tunes in evaluation mode: batch norms use and keep the statistics of
-# the first training, and no path is dropped, whatever rate is asked for.
-model = dict(
-    _base_.classifier,
-    backbone=dict(_base_.backbone, out_indices=(3, ), drop_path_rate=0.0, norm_eval=True),
-    neck=dict(_base_.classifier.neck, norm_eval=True))
+model = dict(_base_.classifier, backbone=dict(_base_.backbone, **_base_.finetuned))

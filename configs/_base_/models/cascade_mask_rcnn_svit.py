@@ -1,15 +1,8 @@
-# Cascade Mask R-CNN with what every SViT has in it; see mask_rcnn_svit.py for how a config
-# adds the size and for where these choices, which are ours, come from. Box heads of four
-# convolutions and one fully connected layer, with SyncBN and GIoU loss, as in RMT's recipe.
+# Cascade Mask R-CNN for SViT; a config adds the backbone. Box heads of four convolutions and one
+# fully connected layer, with SyncBN and GIoU loss, as in RMT's recipe.
 _base_ = 'mmdet::_base_/models/cascade-mask-rcnn_r50_fpn.py'
 default_scope = 'mmdet'
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmsuper.SViT',
-        stoken_size=(16, 8, 1, 1),
-        out_norm=True,
-        norm_eval=True),
     roi_head=dict(
         bbox_head=[
             dict(

@@ -1,17 +1,9 @@
 # A small Mask R-CNN for the sample instances (320x256, objects of 30 to 130 pixels), trained
 # from scratch: narrow heads, anchors of 32 to 128 pixels, few regions.
-_base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
+_base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './svit_sample.py']
 default_scope = 'mmdet'
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='mmsuper.SViT',
-        embed_dim=(32, 64, 128, 192),
-        depths=(1, 2, 3, 1),
-        num_heads=(1, 2, 4, 6),
-        stoken_size=(8, 4, 1, 1),
-        drop_path_rate=0.05,
-        out_norm=True),
+    backbone=dict(_base_.backbone, _delete_=True),
     neck=dict(
         in_channels=[32, 64, 128, 192],
         out_channels=64,

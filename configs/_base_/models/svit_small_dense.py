@@ -1,0 +1,7 @@
+# SViT-S for detectors and segmentors, with ImageNet weights; drop path as in RMT's recipe.
+_base_ = ['./svit_small.py', './svit_dense.py']
+pretrained = 'pretrained/stvit-small-224.pth'  # the authors' file, or ours
+backbone = dict(
+    **_base_.dense,
+    drop_path_rate=0.15,
+    init_cfg=dict(type='Pretrained', checkpoint=pretrained))
