@@ -24,6 +24,7 @@ from mmsuper.apis.restoration import RestorationInferencer, bicubic
 from mmsuper.data import image_io, samples
 from mmsuper.data.image_io import Picture
 from mmsuper.errors import UserError
+from mmsuper.files import replacing, write_text
 from mmsuper.visualization.comparison import Score, score
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -235,7 +236,7 @@ def draw_curve(training: Training, path: Path) -> None:
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
     for axes in (left, right):
         axes.spines["top"].set_visible(False)
-    with image_io.replacing(path) as draft:
+    with replacing(path) as draft:
         figure.savefig(draft, format="svg")
     plt.close(figure)
 
@@ -269,8 +270,7 @@ def write_page(
         written=time.strftime("%Y-%m-%d %H:%M"),
     )
     page = output / "index.html"
-    with image_io.replacing(page) as draft:
-        draft.write_text(html, encoding="utf-8")
+    write_text(page, html)
     return page
 
 

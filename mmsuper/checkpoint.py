@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import os
 import pickle
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsuper.errors import UserError
+from mmsuper.files import replacing
 
 # What training frameworks wrap a state dict in, best first: averaged weights before raw.
 WRAPPERS = ("params_ema", "params", "state_dict", "model")
@@ -219,19 +219,14 @@ def save(
         wrapper: What a ``.pth`` calls the tensors.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {key: value.detach().cpu().contiguous() for key, value in state_dict.items()}
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as draft:
         if path.suffix == ".safetensors":
             from safetensors.torch import save as to_bytes
 
             draft.write_bytes(to_bytes(content, dict(metadata or {})))
         else:
             torch.save({wrapper: content, **(metadata or {})}, draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:

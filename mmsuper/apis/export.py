@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import importlib.util
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmsuper.apis.recognition import RecognitionInferencer
 from mmsuper.errors import CheckFailed, UserError
+from mmsuper.files import replacing
 
 # Largest difference to PyTorch that is let pass, of the largest value.
 TOLERANCE = 1e-4
@@ -57,25 +58,15 @@ def export(
         UserError: If the model or the weights are no valid choice, or the extra is missing.
         CheckFailed: If the file computes something else; it is not kept.
     """
-    try:
-        import onnx  # noqa: F401  the exporter imports it late
-        import onnxruntime  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"exporting needs {error.name}: pip install 'mmsuper-lab[export]'"
-        ) from error
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    for name in ("onnx", "onnxruntime"):  # imported late, by the exporter and below
+        if importlib.util.find_spec(name) is None:
+            raise UserError(f"exporting needs {name}: pip install 'mmsuper-lab[export]'")
     graph = Graph(RecognitionInferencer(model, weights, "cpu", fold)).eval()
-    draft = target.with_name(f".{target.stem}.{os.getpid()}.onnx")
-    try:
+    with replacing(target) as draft:
         outputs = _write(graph, draft)
         worst = max(_difference(graph, draft, size) for size in SIZES)
         if not worst <= TOLERANCE:
             raise CheckFailed(f"ONNX Runtime differs from PyTorch by {worst:.1e}: nothing written")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
     return outputs, worst
 
 

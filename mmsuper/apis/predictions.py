@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from mmsuper.data.image_io import replacing
 from mmsuper.errors import UserError
+from mmsuper.files import write_text
 
 NAME = "predictions.json"
 
@@ -69,8 +69,7 @@ class Predictions:
             "categories": self.categories,
             "annotations": self._annotations,
         }
-        with replacing(self.path) as temporary:
-            temporary.write_text(json.dumps(content), encoding="utf-8")
+        write_text(self.path, json.dumps(content))
 
     def _read(self) -> None:
         try:

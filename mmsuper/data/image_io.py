@@ -6,12 +6,8 @@ have colours; those go through OpenCV (reading) and OpenCV or tifffile (writing)
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 import warnings
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmsuper.errors import UserError
+from mmsuper.files import replacing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -161,23 +158,6 @@ def write(path: str | Path, picture: Picture) -> None:
             _encode(temporary, picture, WRITABLE[path.suffix.lower()][0])
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; what is there takes its place if all goes well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp makes files that only their owner can read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:

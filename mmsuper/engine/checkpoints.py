@@ -26,8 +26,8 @@ from mmengine.logging import HistoryBuffer
 
 from mmsuper import checkpoint as checkpoint_files
 from mmsuper.engine import report
-from mmsuper.engine.files import write_bytes, write_text
 from mmsuper.errors import UserError
+from mmsuper.files import write_bytes, write_text
 from mmsuper.registry import HOOKS
 
 POINTER = "last_checkpoint"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from mmsuper import configuration
 from mmsuper.engine import build_runner, distributed, manifest, options, report
-from mmsuper.engine.files import write_json
 from mmsuper.errors import UserError
+from mmsuper.files import write_json
 
 if TYPE_CHECKING:
     from mmengine.config import Config

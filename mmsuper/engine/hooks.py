@@ -14,7 +14,7 @@ from mmengine.dist import all_reduce, all_reduce_dict, get_world_size, is_main_p
 from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import HistoryBuffer
 
-from mmsuper.engine.files import write_json
+from mmsuper.files import write_json
 from mmsuper.registry import HOOKS
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from mmengine.hooks import Hook
 
-from mmsuper.engine.files import replacing
 from mmsuper.errors import UserError
+from mmsuper.files import replacing
 from mmsuper.registry import HOOKS
 
 

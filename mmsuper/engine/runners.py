@@ -21,7 +21,7 @@ from torch import nn
 
 from mmsuper import checkpoint as checkpoint_files
 from mmsuper.engine import seeding
-from mmsuper.engine.files import write_text
+from mmsuper.files import write_text
 from mmsuper.registry import RUNNERS
 
 LOG_FOLDER = "log"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsuper.errors import UserError
+from mmsuper.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,14 +34,11 @@ def save_figure(figure: Figure, path: str | Path, dpi: int = 110) -> None:
         UserError: If the folder cannot be written or the format is unknown.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     suffix = path.suffix.lstrip(".").lower()
     if suffix not in figure.canvas.get_supported_filetypes():
         raise UserError(f"cannot draw into {path}: no picture format is called {suffix!r}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(partial, dpi=dpi, format=suffix)
-        partial.replace(path)
+        with replacing(path) as draft:
+            figure.savefig(draft, dpi=dpi, format=suffix)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
