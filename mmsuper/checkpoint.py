@@ -85,7 +85,7 @@ def load_weights(
     allow_pickle: bool = False,
     wrapper: str | None = None,
     optional: tuple[str, ...] = (),
-) -> None:
+) -> dict[str, Any]:
     """Load a checkpoint of ours or of a paper's authors into a model, strictly.
 
     The file may hold the weights of the whole model, as training writes them, or of a
@@ -99,10 +99,20 @@ def load_weights(
         wrapper: See :func:`tensors`.
         optional: Beginnings of names of parameters that the file need not hold.
 
+    Returns:
+        All that the file holds, as :func:`read` gives it.
+
     Raises:
         UserError: If the file cannot be read or its tensors do not fit.
     """
-    state = tensors(read(path, allow_pickle), wrapper)
+    content = read(path, allow_pickle)
+    _load_state(model, tensors(content, wrapper), path, optional)
+    return content
+
+
+def _load_state(
+    model: nn.Module, state: Mapping[str, Tensor], path: str | Path, optional: tuple[str, ...]
+) -> None:
     networks = list(project_networks(model))
     for _, convert in networks:
         if convert.is_official(state):

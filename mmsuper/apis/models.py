@@ -112,11 +112,13 @@ def locate(model: str | Path, weights: str | Path | None = None) -> tuple[Path, 
     Raises:
         UserError: If there is no such model, or it ships without weights and none are named.
     """
-    if weights is None and Path(model).suffix != ".py":
-        weights = find_model(str(model)).weights
+    config = Path(model)
+    if config.suffix != ".py":
+        info = find_model(str(model))
+        config, weights = info.config, weights or info.weights
     if weights is None:
         raise UserError(f"{model} ships without weights; name a checkpoint with --weights")
-    return find_config(model), Path(weights)
+    return config, Path(weights)
 
 
 def task_of(config: Mapping[str, Any]) -> str:

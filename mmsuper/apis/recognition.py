@@ -76,7 +76,7 @@ class RecognitionInferencer:
             raise UserError(f"{model} is for super-resolution, not for recognition")
         self.device = pick_device(device)
         self.model: Any = network.build(config)
-        checkpoint.load_weights(self.model, weights)
+        content = checkpoint.load_weights(self.model, weights)
         if fold:
             self.model = self.project_module("deploy", "--fold").fold(self.model)
         self.model.to(self.device)
@@ -86,7 +86,7 @@ class RecognitionInferencer:
             self._pipeline = Compose(
                 [step for step in dataset.pipeline if not _kind(step).startswith("Load")]
             )
-        metainfo = _metainfo(config, checkpoint.read(weights))
+        metainfo = _metainfo(config, content)
         count = _class_count(config.model)
         self.names = list(metainfo.get("classes") or [])
         if len(self.names) != count:
