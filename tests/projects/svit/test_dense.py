@@ -3,9 +3,6 @@
 import json
 import os
 import runpy
-import signal
-import socket
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from two_processes import torchrun
 
 from mmsuper import configuration
 from mmsuper.analysis import network
@@ -136,34 +134,10 @@ def losses(folder):
     return [[one[name] for name in names] for one in logged]
 
 
-def torchrun(*words):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
-    process = subprocess.Popen(
-        [sys.executable, *launcher, *map(str, words)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=300)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, output
-
-
 @pytest.mark.slow
 def test_two_processes_have_the_detection_loss_of_one_with_twice_the_batch(root, tmp_path):
     for name, batch in (("one", 4), ("two", 2)):
         text = DETECTOR + EQUAL_HALVES.replace("{batch}", str(batch))
-        text = text.replace(
-            "model = dict(test_cfg=dict(rcnn=dict(score_thr=0., max_per_img=100)))", ""
-        )
         (tmp_path / f"{name}.py").write_text(text.format(root=str(root)))
     assert main(["train", str(tmp_path / "one.py"), "--work-dir", str(tmp_path / "one")]) == 0
     torchrun("-m", "mmsuper", "train", tmp_path / "two.py", "--work-dir", tmp_path / "two")

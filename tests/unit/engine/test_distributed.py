@@ -1,44 +1,16 @@
 """Several processes train as one with the batch of all."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-import tiny_training
 import torch
 from tiny_training import same, write_config
+from two_processes import torchrun
 
 from mmsuper.cli import main
 
 # Random augmentation stays on; only dropout, drawn in each process, must be off.
 NO_DROPOUT = "model['dropout'] = 0."
-
-
-def torchrun(*words):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
-    paths = [str(tiny_training.FOLDER), str(Path(__file__).parents[3])]
-    process = subprocess.Popen(
-        [sys.executable, *launcher, *map(str, words)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=300)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, output
 
 
 def losses(work_dir):
