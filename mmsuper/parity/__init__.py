@@ -3,8 +3,9 @@
 A case is a folder with ``case.json`` (network arguments, input, names of outputs,
 tolerance), ``layout.json`` (names and shapes of the authors' checkpoint) and
 ``expected.npz``. The weights are not stored: :mod:`mmsuper.parity.fill` makes them from
-names and shapes. A project's module ``parity`` has one function,
-``outputs(case) -> {name: array}``, which computes what a case asks for.
+names and shapes. A project's module ``parity`` has a function
+``outputs(case) -> {name: array}``, which computes what a case asks for, and may have another,
+``tolerance_key(output)``: under which of the case's tolerances an output falls.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,26 @@ import torch
 import mmsuper.projects
 from mmsuper.errors import UserError
 from mmsuper.parity import fill
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What an error may be: ``absolute + relative * |expected value|``."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+    @classmethod
+    def parse(cls, stated: float | str) -> Tolerance:
+        """From a number, or words such as ``"rtol 2e-4, atol 1e-5"``; others mean the same."""
+        if not isinstance(stated, str):
+            return cls(float(stated))
+        found = dict(re.findall(r"\b([ar])tol ([\d.e-]+)", stated))
+        return cls(float(found.get("a", 0)), float(found.get("r", 0)))
+
+    def allowed(self, expected: np.ndarray) -> np.ndarray:
+        """The largest error of each value."""
+        return self.absolute + self.relative * np.abs(np.asarray(expected, np.float64))
 
 
 @dataclass(frozen=True)
@@ -52,20 +75,26 @@ class Case:
     def weights(self) -> dict[str, torch.Tensor]:
         """The authors' checkpoint that the case stands for."""
         layout = fill.load_layout(self.folder / "layout.json")
-        arrays = fill.fill_state_dict(layout, self.spec["gain"])
+        gain = self.spec["gain"] if "gain" in self.spec else self.spec["weights"]["gain"]
+        arrays = fill.fill_state_dict(layout, gain)
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
-    def tolerance(self, output: str) -> float:
-        """Largest absolute error allowed, of one output; none where a case states none."""
-        tolerance = self.spec["tolerance"]
-        if isinstance(tolerance, dict):
-            tolerance = tolerance.get("atol", tolerance).get(output, 0.0)
-        return float(tolerance)
+    def project(self) -> ModuleType:
+        """The module that computes the case."""
+        return importlib.import_module(f"mmsuper.projects.{self.paper}.parity")
+
+    def tolerance(self, output: str) -> Tolerance:
+        """What the error of one output may be; none where a case states none."""
+        stated = self.spec.get("tolerance", 0.0)
+        if isinstance(stated, dict):
+            key = getattr(self.project(), "tolerance_key", str)(output)
+            stated = stated.get("atol", stated).get(key, 0.0)
+        return Tolerance.parse(stated)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Worst absolute error of one output against what is allowed."""
+    """The error of one output's worst value against what is allowed there."""
 
     output: str
     error: float
@@ -102,26 +131,27 @@ def run(case: Case) -> Iterator[Comparison]:
         One comparison an output. A missing, misshapen or undefined one has infinite error.
         What a project masks (a :class:`numpy.ma.MaskedArray`) is not compared.
     """
-    project = importlib.import_module(f"mmsuper.projects.{case.paper}.parity")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        actual = project.outputs(case)
+        actual = case.project().outputs(case)
     for name, expected in case.expected.items():
-        error = _worst_error(actual.get(name), expected)
-        yield Comparison(name, error, case.tolerance(name))
+        yield _compare(name, actual.get(name), expected, case.tolerance(name))
 
 
-def _worst_error(actual: Any, expected: np.ndarray) -> float:
-    if actual is None:
-        return float("inf")
-    actual = np.ma.asarray(actual)
+def _compare(name: str, actual: Any, expected: np.ndarray, tolerance: Tolerance) -> Comparison:
+    actual = np.ma.asarray(np.nan if actual is None else actual)
     if actual.shape != expected.shape:
-        return float("inf")
-    error = np.abs(actual.astype(np.float64) - expected.astype(np.float64)).compressed()
-    if not error.size:
-        return 0.0
-    worst = error.max()
-    return float(worst) if np.isfinite(worst) else float("inf")
+        return Comparison(name, np.inf, tolerance.absolute)
+    compared = ~np.ma.getmaskarray(actual)
+    ours, theirs = (v[compared].astype(np.float64) for v in (actual.data, expected))
+    if not ours.size:
+        return Comparison(name, 0.0, tolerance.absolute)
+    error = np.abs(ours - theirs)
+    error[~np.isfinite(error)] = np.inf
+    error[np.isnan(ours) & np.isnan(theirs)] = 0.0
+    allowed = np.nan_to_num(tolerance.allowed(theirs))
+    worst = np.argmax(error - allowed)
+    return Comparison(name, float(error[worst]), float(allowed[worst]))
 
 
 def _paper(path: Path) -> str:
