@@ -32,8 +32,8 @@ test_evaluator = val_evaluator
 """
 ALL_BOXES = """
 model = dict(test_cfg=dict(
-    rpn=dict(nms_pre=4000, max_per_img=1000),
-    rcnn=dict(score_thr=0., max_per_img=2000, nms=dict(iou_threshold=1.))))
+    rpn=dict(nms_pre=1000, max_per_img=200),
+    rcnn=dict(score_thr=0., max_per_img=400, nms=dict(iou_threshold=1.))))
 """
 SEGMENTOR = """
 _base_ = 'mmsuper::svit/upernet_svit-sample_segmentation.py'
