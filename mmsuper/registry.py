@@ -25,17 +25,25 @@ MODELS = Registry(
         "mmsuper.projects.dlgsanet.network",
         "mmsuper.projects.svit.network",
         "mmsuper.projects.ttvsr.network",
+        "mmsuper.projects.ttvsr.editor",
         "mmsuper.engine.tta",
+        "mmsuper.llm.causal_lm",
     ],
 )
 DATASETS = Registry(
-    "dataset", parent=MMENGINE_DATASETS, scope="mmsuper", locations=["mmsuper.data"]
+    "dataset",
+    parent=MMENGINE_DATASETS,
+    scope="mmsuper",
+    locations=["mmsuper.data", "mmsuper.llm.texts"],
 )
 TRANSFORMS = Registry(
     "transform", parent=MMENGINE_TRANSFORMS, scope="mmsuper", locations=["mmsuper.data.transforms"]
 )
 METRICS = Registry(
-    "metric", parent=MMENGINE_METRICS, scope="mmsuper", locations=["mmsuper.evaluation"]
+    "metric",
+    parent=MMENGINE_METRICS,
+    scope="mmsuper",
+    locations=["mmsuper.evaluation", "mmsuper.llm.metrics"],
 )
 HOOKS = Registry(
     "hook",
@@ -46,6 +54,7 @@ HOOKS = Registry(
         "mmsuper.engine.checkpoints",
         "mmsuper.engine.seeding",
         "mmsuper.engine.pictures",
+        "mmsuper.llm.hooks",
     ],
 )
 LOOPS = Registry("loop", parent=MMENGINE_LOOPS, scope="mmsuper", locations=["mmsuper.engine.loops"])

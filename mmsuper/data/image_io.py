@@ -105,6 +105,21 @@ def read(path: str | Path) -> Picture:
         raise UserError(f"cannot read {path}: {error}") from error
 
 
+def size(path: str | Path) -> tuple[int, int]:
+    """Width and height of a picture as stored, from the file's header.
+
+    Raises:
+        UserError: If the file is missing or no picture.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+
+
 def check_writable(path: Path, mode: str, size: tuple[int, int]) -> None:
     """Make sure that a file of this name can hold a picture of this mode and (H, W).
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,72 @@ class LoadPictures:
             f"{type(self).__name__}(keys={self.keys}, cache={self.cache is not None}, "
             f"skip_damaged={self.skip_damaged})"
         )
+
+
+@TRANSFORMS.register_module()
+class ListFrames:
+    """List the frames of a clip, all or some at a random place, in the order of their names.
+
+    Args:
+        scale: How many times larger the frames of ``gt`` are, each way. This and the number
+            of frames are looked at when a clip comes for the first time.
+        middle_truth: Of ``gt``, list only the middle frame, as one picture.
+    """
+
+    def __init__(self, scale: int, middle_truth: bool = False) -> None:
+        self.scale = scale
+        self.middle_truth = middle_truth
+        self.clips: dict[str, tuple[list[str], list[str]]] = {}
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Set ``img_path`` and ``gt_path``, so far folders of clips, to lists of files.
+
+        Without ``num_input_frames`` all frames are listed.
+
+        Raises:
+            UserError: If the two folders have different numbers of frames, or too few, or
+                their first frames' sizes do not fit.
+        """
+        folder = str(Path(results["img_path"], results["key"]))
+        if folder not in self.clips:
+            self.clips[folder] = self._list(folder, str(Path(results["gt_path"], results["key"])))
+        low, high = self.clips[folder]
+        count = results.get("num_input_frames") or len(low)
+        if count > len(low):
+            raise UserError(f"{folder} has {len(low)} frames, and {count} are to be taken")
+        start = np.random.randint(len(low) - count + 1)
+        results["img_path"] = low[start : start + count]
+        results["gt_path"] = high[start : start + count]
+        if self.middle_truth:
+            results["gt_path"] = results["gt_path"][count // 2]
+        return results
+
+    def _list(self, low: str, high: str) -> tuple[list[str], list[str]]:
+        files = [_frame_files(folder) for folder in (low, high)]
+        counts = [len(names) for names in files]
+        if counts[0] != counts[1]:
+            raise UserError(f"{low} has {counts[0]} frames and {high} has {counts[1]}")
+        (width, height), truth = (image_io.size(names[0]) for names in files)
+        if truth != (self.scale * width, self.scale * height):
+            raise UserError(
+                f"frames in {high} of {truth[0]}x{truth[1]} pixels are not {self.scale} times "
+                f"those in {low} of {width}x{height}; are the folders exchanged?"
+            )
+        return files[0], files[1]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(scale={self.scale}, middle_truth={self.middle_truth})"
+
+
+def _frame_files(folder: str) -> list[str]:
+    """The pictures in a folder, sorted by name."""
+    if not Path(folder).is_dir():
+        raise UserError(f"no folder {folder}; docs/data.md says how to lay out each data set")
+    files = (path for path in Path(folder).iterdir() if path.suffix.lower() in image_io.READABLE)
+    names = sorted(str(path) for path in files)
+    if not names:
+        raise UserError(f"no pictures in {folder}")
+    return names
 
 
 @TRANSFORMS.register_module()

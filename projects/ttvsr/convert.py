@@ -28,8 +28,6 @@ _LAYERS = {
     "enlarge.10": "conv_last",
 }
 _PREFIX = "generator."
-# What the authors' files call their tensors.
-WRAPPER = "state_dict"
 _LEFT_OUT = {"step_counter", "spynet.mean", "spynet.std", "mean", "std"}
 _FIRST_OF_FLOW = "basic_module.0.basic_module.0.conv.weight"
 

@@ -1,0 +1,13 @@
+# The demonstration: a small TTVSR on the sample clips. Not the paper's model, which saw the 266
+# clips of REDS for 400,000 iterations.
+_base_ = [
+    '../_base_/models/ttvsr.py',
+    '../_base_/datasets/sample_clips.py',
+    '../_base_/schedules/sample_vsr.py',
+    '../_base_/runtime/default.py',
+]
+
+model = dict(
+    fix_iter=0,
+    generator=dict(mid_channels=16, num_blocks=3, with_cp=False, flow_init_cfg=None))
+default_hooks = dict(checkpoint=dict(interval=100), logger=dict(interval=10))
