@@ -12,8 +12,13 @@ from mmsuper.errors import UserError
 
 CASES = Path(__file__).parent / "cases"
 SMALLEST = CASES / "dlgsanet" / "op_dynamic_dwconv"
-# Quick ones of each kind of output: stages, gradients, labels.
-DISTURBED = [SMALLEST, CASES / "svit" / "sta_rect_4x8", CASES / "svit" / "tiny_niter_96x80"]
+# Quick ones of each kind of output: stages, gradients, labels, token ids.
+DISTURBED = [
+    SMALLEST,
+    CASES / "svit" / "sta_rect_4x8",
+    CASES / "svit" / "tiny_niter_96x80",
+    CASES / "superposed_decoding" / "llama_k2_eos",
+]
 
 
 @pytest.mark.parametrize("case", parity.find_cases([CASES]), ids=lambda case: case.folder.name)

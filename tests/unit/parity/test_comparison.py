@@ -54,3 +54,20 @@ def test_what_is_masked_is_not_compared_and_the_rest_is(failing):
     wrong = np.ma.MaskedArray([[1, 9], [3, 5]], mask)
     assert failing({"labels": wrong}, expected, tolerance) == ["labels"]
     assert failing({"labels": masked[:1]}, expected, tolerance) == ["labels"]
+
+
+def test_a_project_may_state_a_tolerance_that_the_case_does_not(failing, monkeypatch):
+    expected, near = {"a": np.array([1e6])}, {"a": np.array([1e6 + 10])}
+    assert failing(near, expected, {"b": "atol 1"}) == ["a"]
+    monkeypatch.setattr(project, "tolerance_key", lambda output: "rtol 1e-4", raising=False)
+    assert failing(near, expected, {"b": "atol 1"}) == []
+
+
+def test_numbers_may_be_recorded_in_the_case_itself(tmp_path):
+    spec = {"expected": {"rows": {"1": [[3, [[4, 5]]]], "2": []}, "mean": 0.5}}
+    (tmp_path / "case.json").write_text(json.dumps(spec))
+    expected = parity.Case(tmp_path, "dlgsanet").expected
+    assert {name: list(values) for name, values in expected.items()} == {
+        "rows": [3, 4, 5],
+        "mean": [0.5],
+    }

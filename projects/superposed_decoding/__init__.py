@@ -1,0 +1,1 @@
+"""Superposed Decoding: several drafts of a text from one autoregressive pass (NeurIPS 2024)."""
