@@ -25,17 +25,31 @@ class Subject(Protocol):
         """One pass."""
 
 
-def medians(calls: list[Callable[[], object]], runs: int, device: str) -> list[float]:
-    """Median seconds of each call, made in turns after one that does not count."""
+def medians(
+    calls: list[Callable[[], object]], runs: int, device: str, warm: bool = False
+) -> list[float]:
+    """Median seconds of each call, made in turns.
+
+    Of one thread on a CPU it is the processor's time that counts, which hardly depends on
+    what else the machine does; otherwise the time that passes.
+
+    Args:
+        calls: What to time.
+        runs: Of each that count.
+        device: Where they run.
+        warm: All have run before; otherwise each does once more, which does not count.
+    """
+    alone = device == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
     seconds: list[list[float]] = [[] for _ in calls]
-    for i in range(runs + 1):
+    for i in range(runs + (not warm)):
         for call, times in zip(calls, seconds, strict=True):
-            start = time.perf_counter()
+            start = clock()
             call()
             if device != "cpu":
                 torch.cuda.synchronize()
-            if i:
-                times.append(time.perf_counter() - start)
+            if warm or i:
+                times.append(clock() - start)
     return [statistics.median(times) for times in seconds]
 
 
