@@ -121,15 +121,21 @@ def locate(model: str | Path, weights: str | Path | None = None) -> tuple[Path, 
     return config, Path(weights)
 
 
+# Networks that take clips and not pictures.
+_VIDEO_NETWORKS = {"mmsuper.TTVSR"}
+
+
 def task_of(config: Mapping[str, Any]) -> str:
-    """What a config is for, by the host library that its default scope names.
+    """What a config is for, by the host library that its default scope names and its network.
 
     Returns:
-        ``classification``, ``detection``, ``segmentation`` or, which has several host
-        libraries, ``super-resolution``.
+        ``classification``, ``detection``, ``segmentation``, ``video super-resolution`` or, which
+        has several host libraries, ``super-resolution``.
     """
     tasks = {"mmpretrain": "classification", "mmdet": "detection", "mmseg": "segmentation"}
-    return tasks.get(config.get("default_scope", ""), "super-resolution")
+    network = config.get("model", {}).get("generator", {}).get("type")
+    restoration = "video super-resolution" if network in _VIDEO_NETWORKS else "super-resolution"
+    return tasks.get(config.get("default_scope", ""), restoration)
 
 
 def _read_index() -> list[ModelInfo]:

@@ -68,7 +68,7 @@ class RestorationInferencer:
         tile: int | None = None,
         overlap: int = DEFAULT_OVERLAP,
     ) -> None:
-        _check_tiles(tile, overlap)
+        check_tiles(tile, overlap)
         self.tile = tile
         self.overlap = overlap
         self.device = pick_device(device)
@@ -248,7 +248,8 @@ def _split_axis(length: int, size: int, overlap: int) -> list[tuple[slice, slice
     ]
 
 
-def _check_tiles(tile: int | None, overlap: int) -> None:
+def check_tiles(tile: int | None, overlap: int) -> None:
+    """Raise UserError if nothing is left of a tile without what overlaps."""
     if overlap < 0 or (tile or 0) < 0:
         raise UserError("tile and overlap are numbers of pixels, not negative")
     if tile != 0 and (tile or DEFAULT_TILE) <= 2 * overlap:
@@ -270,7 +271,7 @@ def _enlarge(
     out = np.empty((scale * height, scale * width, channels), pixels.dtype)
     for done, tile in enumerate(tiles, 1):
         result = enlarge(pixels[tile.seen], tile)
-        out[_scaled(tile.kept, scale)] = result[_scaled(tile.kept_of_seen, scale)]
+        out[scaled(tile.kept, scale)] = result[scaled(tile.kept_of_seen, scale)]
         if progress is not None:
             progress(done, len(tiles))
     return out
@@ -286,6 +287,7 @@ def _part_of(
     return part_of(tile.seen[0].start, tile.seen[1].start, *whole)
 
 
-def _scaled(box: Box, scale: int) -> Box:
+def scaled(box: Box, scale: int) -> Box:
+    """Where a part of a picture is in the enlarged picture."""
     rows, columns = (slice(scale * part.start, scale * part.stop) for part in box)
     return rows, columns

@@ -3,10 +3,12 @@
 Super-resolution: pictures of any size and mode (grey, RGB, palette, alpha, CMYK, 8 or 16
 bit) are enlarged by the model's factor and written under the same name, in the same mode
 and depth.
+Video super-resolution: a video, or a clip's frames as pictures, a folder or a quoted pattern,
+is enlarged frame by frame into a video with the same times and sound, or a folder of PNG.
 Classification: the best classes of each picture are printed.
 Detection: boxes, and masks if the model finds them, are drawn into the picture.
 Segmentation: classes are drawn over the picture, with a legend.
-These three also write predictions.json, in COCO's format. They take any config of
+The last three also write predictions.json, in COCO's format. They take any config of
 mmpretrain, mmdet or mmseg.
 
 Folders are searched with their sub-folders, whose structure is kept. Results that are
@@ -37,11 +39,21 @@ if TYPE_CHECKING:
 
 # Which tasks each flag is for; those that are not here are for all.
 _RECOGNITION = ("classification", "detection", "segmentation")
+_VIDEO = ("video super-resolution",)
 _FLAGS = {
-    "tile": ("super-resolution",),
-    "tile_overlap": ("super-resolution",),
-    "compare": ("super-resolution",),
+    "tile": ("super-resolution", *_VIDEO),
+    "tile_overlap": ("super-resolution", *_VIDEO),
+    "compare": ("super-resolution", *_VIDEO),
     "gt": ("super-resolution",),
+    "mode": _VIDEO,
+    "look_ahead": _VIDEO,
+    "key_frames": _VIDEO,
+    "cache_folder": _VIDEO,
+    "codec": _VIDEO,
+    "crf": _VIDEO,
+    "frame_rate": _VIDEO,
+    "no_audio": _VIDEO,
+    "resume": _VIDEO,
     "top_k": ("classification",),
     "score_threshold": ("detection",),
     "batch_size": _RECOGNITION,
@@ -56,12 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="model or paper (see the verb list), or a config file"
     )
-    parser.add_argument("inputs", nargs="+", metavar="IMAGE|FOLDER")
+    parser.add_argument("inputs", nargs="+", metavar="IMAGE|FOLDER|VIDEO")
     parser.add_argument(
         "-o",
         "--out",
         required=True,
-        help="folder for the results; or, to enlarge one picture, a file",
+        help="folder for the results; or, to enlarge one picture or a clip, a file",
     )
     parser.add_argument(
         "--weights", metavar="PATH", help="checkpoint, ours or the authors'; default: the model's"
@@ -70,29 +82,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     parser.add_argument("--strict", action="store_true", help="stop at the first bad file")
 
-    enlarge = parser.add_argument_group("super-resolution")
+    enlarge = parser.add_argument_group("super-resolution, of pictures and videos")
     enlarge.add_argument(
         "--tile",
         type=int,
         metavar="N",
-        help="work in tiles of NxN input pixels, 0: never; default: 512 for larger pictures",
+        help="work in tiles of NxN input pixels, 0: never; default: 512 for larger pictures, "
+        "0 for videos",
     )
     enlarge.add_argument(
         "--tile-overlap",
         type=int,
         metavar="M",
-        help="input pixels computed but not kept at a tile's inner borders; default: 80",
+        help="input pixels computed but not kept at a tile's inner borders; default: 80, "
+        "of videos 32",
     )
     enlarge.add_argument(
         "--compare",
         action="store_true",
-        help="also write compare/NAME.png: bicubic and result side by side",
+        help="also write compare/NAME.png, or NAME_compare.mp4 and the like: bicubic and result "
+        "side by side",
     )
     enlarge.add_argument(
         "--gt",
         metavar="FOLDER",
-        help="true high-resolution pictures of the same names: print PSNR and SSIM",
+        help="pictures: true high-resolution ones of the same names: print PSNR and SSIM",
     )
+    _add_video_arguments(parser.add_argument_group("video super-resolution"))
 
     recognize = parser.add_argument_group("classification, detection, segmentation")
     recognize.add_argument(
@@ -127,6 +143,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_video_arguments(video: argparse._ArgumentGroup) -> None:
+    video.add_argument(
+        "--mode",
+        choices=("bounded", "stored", "recomputed"),
+        help="bounded (default): memory does not grow with the clip; exact for up to 30 frames, "
+        "beyond an approximation. stored, recomputed: exact for any length; the first frame comes "
+        "after all have been read, and for each one something is kept, or less in more time",
+    )
+    video.add_argument(
+        "--look-ahead",
+        type=int,
+        metavar="M",
+        help="bounded: each frame sees at least M later ones; default: 15",
+    )
+    video.add_argument(
+        "--key-frames",
+        type=int,
+        metavar="K",
+        help="bounded: attention goes back to K key frames, each a third frame; default: 10",
+    )
+    video.add_argument(
+        "--cache-folder",
+        metavar="FOLDER",
+        help="stored, recomputed: keep what grows in files there, not in memory",
+    )
+    video.add_argument(
+        "--codec",
+        choices=("h264", "hevc", "vp9", "av1"),
+        help="of the video written; default: the input's if it is one of these, else h264 (.webm: "
+        "vp9)",
+    )
+    video.add_argument(
+        "--crf",
+        type=int,
+        metavar="Q",
+        help="quality by the codec's own scale, less is better; default: h264 18, hevc 20, vp9 "
+        "and av1 24",
+    )
+    video.add_argument(
+        "--frame-rate",
+        metavar="R",
+        help="of pictures, such as 25 or 30000/1001; default: 24; a video keeps its times",
+    )
+    video.add_argument("--no-audio", action="store_true", help="leave out the sound")
+    video.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on after the frames that are in the folder already",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run ``infer``."""
     from mmsuper import configuration
@@ -134,6 +201,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     task = task_of(configuration.read(find_config(arguments.model)))
     _check_flags(arguments, task)
+    if task == "video super-resolution":
+        from mmsuper.cli import infer_video
+
+        return infer_video.run(arguments)
+    _check_no_video(arguments, task)
     if task == "super-resolution":
         return _super_resolve(arguments)
     from mmsuper.cli import infer_recognition
@@ -153,6 +225,20 @@ def _check_flags(arguments: argparse.Namespace, task: str) -> None:
             )
     if arguments.token is not None and not arguments.show_super_tokens:
         raise UserError("--token is for --show-super-tokens")
+
+
+def _check_no_video(arguments: argparse.Namespace, task: str) -> None:
+    from pathlib import Path
+
+    from mmsuper.data.video_io import VIDEOS
+    from mmsuper.errors import UserError
+
+    for item in arguments.inputs:
+        if Path(item).suffix.lower() in VIDEOS and Path(item).is_file():
+            raise UserError(
+                f"{item} is a video, and {arguments.model} is for {task} of pictures; "
+                "ttvsr enlarges videos"
+            )
 
 
 def _super_resolve(arguments: argparse.Namespace) -> int:

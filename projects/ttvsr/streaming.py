@@ -148,7 +148,7 @@ def _of_any_frames(way: Callable[..., Iterator[Tensor]]) -> Callable[..., Iterat
 
 @_of_any_frames
 def stored(
-    network: TTVSR, frames: Iterable[Tensor], folder: str | Path | None = None
+    network: TTVSR, frames: Iterable[Tensor], folder: str | Path | None = None, skip: int = 0
 ) -> Iterator[Tensor]:
     """Enlarge a clip exactly, with all states of the backward pass kept off the device.
 
@@ -156,6 +156,7 @@ def stored(
         network: In evaluation mode.
         frames: Each (N, 3, H, W), RGB in [0, 1].
         folder: Where to keep frames, states and key frames in files; None for host memory.
+        skip: So many frames at the begin are seen but not given.
 
     Yields:
         Enlarged frames (N, 3, 4H, 4W), the first after all have been read.
@@ -169,12 +170,13 @@ def stored(
     backward = _backward(network, ShelvedMemory(grid, shelf), clip, 0, len(clip))
     later = [shelf.put(state) for state in backward]
     states = (later.pop().get().to(grid.device) for _ in clip)
-    yield from _forward(network, ShelvedMemory(grid, shelf), zip(clip, states, strict=True))
+    memory = ShelvedMemory(grid, shelf)
+    yield from _forward(network, memory, zip(clip, states, strict=True), skip)
 
 
 @_of_any_frames
 def recomputed(
-    network: TTVSR, frames: Iterable[Tensor], folder: str | Path | None = None
+    network: TTVSR, frames: Iterable[Tensor], folder: str | Path | None = None, skip: int = 0
 ) -> Iterator[Tensor]:
     """Enlarge a clip exactly, with states of the backward pass computed again when needed.
 
@@ -182,6 +184,7 @@ def recomputed(
         network: See :func:`stored`.
         frames: See :func:`stored`.
         folder: Where to keep frames and key frames in files; None for host memory.
+        skip: See :func:`stored`.
 
     Yields:
         See :func:`stored`.
@@ -205,12 +208,17 @@ def recomputed(
         for begin, end in parts:
             yield from reversed([*_backward(network, before.pop(), clip, begin, end)])
 
-    yield from _forward(network, ShelvedMemory(grid, shelf), zip(clip, states(), strict=True))
+    memory = ShelvedMemory(grid, shelf)
+    yield from _forward(network, memory, zip(clip, states(), strict=True), skip)
 
 
 @_of_any_frames
 def bounded(
-    network: TTVSR, frames: Iterable[Tensor], look_ahead: int = 15, key_frames: int = 10
+    network: TTVSR,
+    frames: Iterable[Tensor],
+    look_ahead: int = 15,
+    key_frames: int = 10,
+    skip: int = 0,
 ) -> Iterator[Tensor]:
     """Enlarge a clip of any length, or without end, in memory and time that do not grow.
 
@@ -220,6 +228,8 @@ def bounded(
         look_ahead: Each frame sees at least so many later ones. Frames come out in parts
             of this length, each when the next has been read.
         key_frames: Attention goes back to so many key frames.
+        skip: See :func:`stored`. Parts without a frame to give are gone through forward only,
+            for what later ones remember of them.
 
     Yields:
         Enlarged frames (N, 3, 4H, 4W). They are those of the exact ways if ``look_ahead``
@@ -234,16 +244,21 @@ def bounded(
     part = [*islice(arriving, look_ahead)]
     memory = network.start(part[0], key_frames)
 
-    def pairs(part: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    def pairs(part: list[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        end = 0
         while part:
+            end += len(part)
             ahead = [*islice(arriving, look_ahead)]
-            window = part + ahead
-            again = network.start(part[0], key_frames)
-            states = deque(_backward(network, again, window, 0, len(window)), maxlen=len(part))
-            yield from zip(part, reversed(states), strict=True)
+            if end <= skip:
+                yield from ((frame, None) for frame in part)
+            else:
+                window = part + ahead
+                again = network.start(part[0], key_frames)
+                states = deque(_backward(network, again, window, 0, len(window)), maxlen=len(part))
+                yield from zip(part, reversed(states), strict=True)
             part = ahead
 
-    yield from _forward(network, memory, pairs(part))
+    yield from _forward(network, memory, pairs(part), skip)
 
 
 # ------------------------------------------------------------------------------------------
@@ -261,15 +276,16 @@ def _backward(
 
 
 def _forward(
-    network: TTVSR, memory: Memory, pairs: Iterable[tuple[Tensor, Tensor]]
+    network: TTVSR, memory: Memory, pairs: Iterable[tuple[Tensor, Tensor | None]], skip: int
 ) -> Iterator[Tensor]:
-    """Enlarged frames, of frames and their states in the backward pass."""
+    """Enlarged frames, of frames and their states in the backward pass, after the skipped."""
     previous = None
     for i, (frame, later) in enumerate(pairs):
         feature = network.features(frame)
         flow = None if previous is None else network.spynet(frame, previous)
         state = network.step(memory, feature, flow, i % network.frame_stride == 0)
-        yield network.reconstruct(frame, later, feature, state)
+        if i >= skip:
+            yield network.reconstruct(frame, later, feature, state)
         previous = frame
 
 
