@@ -31,6 +31,7 @@ VERBS = {
     "export": "write a model as ONNX",
     "parity": "compare with the authors' recorded outputs",
     "data": "make the sample data sets",
+    "ngrams": "build n-gram indexes for Superposed Decoding",
     "doctor": "check this installation",
 }
 
