@@ -8,6 +8,7 @@ of colours of the clip that it is made from, and its sound.
 from __future__ import annotations
 
 import glob
+import os
 import re
 import signal
 import threading
@@ -468,9 +469,11 @@ class VideoSink:
         self._durations: dict[int | None, int] = {}
         self._path = path
         kind, _ = WRITABLE[path.suffix.lower()]
+        # An MP4 can then be played while it is loaded.
+        options = {"movflags": "faststart"} if kind in ("mp4", "mov") else {}
         with _naming(path):
             self._container: OutputContainer = av.open(
-                str(temporary), "w", format=kind, options={"movflags": "faststart"}
+                str(temporary), "w", format=kind, options=options
             )
         self._stream = self._add_video(path, codec, crf)
         self._sound = None
@@ -532,6 +535,7 @@ class VideoSink:
             codec = codec if codec in CODECS and codec in known else usual
         if codec not in known:
             raise UserError(f"{path}: {kind} does not take {codec}; name a file ending in .mkv")
+        os.environ.setdefault("SVT_LOG", "1")  # the encoder of av1 talks a lot
         encoder, options = CODECS[codec]
         if crf is not None:
             options = {**options, "crf": str(crf)}
