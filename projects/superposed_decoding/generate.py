@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -44,25 +45,31 @@ class Drafts:
         prompt: Its token ids.
         drafts: At most k; fewer where there are not so many continuations.
         weights: Shares of the drafts that went on, after each step.
+        settled: Tokens that all drafts begin with, now and whatever comes.
         tokenizer: Makes texts of ids.
     """
 
     prompt: tuple[int, ...]
     drafts: tuple[Draft, ...]
     weights: tuple[Tensor, ...]
+    settled: tuple[int, ...]
     tokenizer: PreTrainedTokenizerBase = field(repr=False)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """What each draft adds to the prompt."""
+        return tuple(self._added(draft.ids) for draft in self.drafts)
+
+    @property
+    def settled_text(self) -> str:
+        """What all drafts begin with; a character that still lacks some bytes is left out."""
+        return self._added(self.settled).rstrip("\N{REPLACEMENT CHARACTER}")
+
+    def _added(self, ids: tuple[int, ...]) -> str:
         # Beside the prompt, as some tokenizers drop the space before a text's first word.
         head = _text(self.tokenizer, self.prompt)
-        found = []
-        for draft in self.drafts:
-            text = _text(self.tokenizer, self.prompt + draft.ids)
-            begins = text.startswith(head)
-            found.append(text[len(head) :] if begins else _text(self.tokenizer, draft.ids))
-        return tuple(found)
+        text = _text(self.tokenizer, self.prompt + ids)
+        return text[len(head) :] if text.startswith(head) else _text(self.tokenizer, ids)
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -164,7 +171,7 @@ def stream(
     for states, _ in steps:
         weights = [(*w, state.weights) for w, state in zip(weights, states, strict=True)]
         yield [
-            Drafts(state.prompt, ranked(state, settings), w, tokenizer)
+            Drafts(state.prompt, ranked(state, settings), w, _settled(state), tokenizer)
             for state, w in zip(states, weights, strict=True)
         ]
 
@@ -211,6 +218,13 @@ def decode(
             logits = network.read([state.prompt + _best(state) for state in states])
         else:
             logits = network.feed(*_mixes(states))
+
+
+def _settled(state: State) -> tuple[int, ...]:
+    """What all drafts have in common: those to come go on from these, or are among them."""
+    rows = [*state.drafts, *(draft.ids for draft in state.finished)]
+    columns = takewhile(lambda column: len(set(column)) == 1, zip(*rows, strict=False))
+    return tuple(column[0] for column in columns)
 
 
 def _mixes(states: Sequence[State]) -> tuple[Tensor, Tensor]:
@@ -287,8 +301,6 @@ def custom_generate(
     logits_processor: LogitsProcessorList,
     stopping_criteria: StoppingCriteriaList,
     generation_config: GenerationConfig,
-    attention_mask: Tensor | None = None,
-    past_key_values: Any = None,
     drafts: int = 3,
     ngram: Ngrams | None = None,
     settings: Settings | None = None,
@@ -306,12 +318,11 @@ def custom_generate(
         logits_processor: Applied to the distribution that all drafts share.
         stopping_criteria: Shown the best draft of each prompt; all must say stop.
         generation_config: Of it the length, the end of text and the form of the result.
-        attention_mask: Which ids are no padding, (B, L).
-        past_key_values: The cache.
         drafts: k.
         ngram: Counts that tell drafts apart.
         settings: How to decode; by default as the paper does for k drafts.
-        model_kwargs: What else the model would be given, all of which is made here.
+        model_kwargs: ``attention_mask``, (B, L), says which ids are no padding, and
+            ``past_key_values`` is the cache; the rest is made here.
 
     Returns:
         k sequences a prompt, best first, (B * k, length), as ``num_return_sequences=k`` would
@@ -323,7 +334,9 @@ def custom_generate(
     """
     from transformers.generation import GenerateBeamDecoderOnlyOutput
 
-    mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+    # Not named above, as generate takes what is named there from its own preparations.
+    mask = model_kwargs.get("attention_mask")
+    mask = torch.ones_like(input_ids) if mask is None else mask
     if not bool((mask.diff(dim=1) >= 0).all()):
         raise UserError("prompts must be padded on the left: tokenizer.padding_side = 'left'")
     prompts = [row[keep.bool()].tolist() for row, keep in zip(input_ids, mask, strict=True)]
@@ -346,7 +359,7 @@ def custom_generate(
     def process(states: list[State], logits: Tensor) -> Tensor:
         return logits_processor(sequences([_best(state) for state in states]), logits)
 
-    network = SharedPass(model, past_key_values)
+    network = SharedPass(model, model_kwargs.get("past_key_values"))
     for states, logits in decode(network, prompts, settings, ngram, process):
         best = sequences([_best(state) for state in states])
         if bool(torch.as_tensor(stopping_criteria(best, logits)).all()):
