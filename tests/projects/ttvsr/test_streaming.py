@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
+from cheap_flow import CheapFlow
 
 from mmsuper.errors import UserError
 from mmsuper.parity import find_cases
@@ -13,13 +12,6 @@ from mmsuper.projects.ttvsr import parity, streaming
 from mmsuper.projects.ttvsr.network import TTVSR
 
 CASES = Path(__file__).parents[2] / "parity" / "cases" / "ttvsr"
-
-
-class CheapFlow(nn.Module):
-    """Stands in for SPyNet, which untrained finds no motion, and takes most of the time."""
-
-    def forward(self, reference, support):
-        return 30 * F.avg_pool2d(reference - support, 9, 1, 4)[:, :2]
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +90,16 @@ def test_short_small_and_empty_clips(way, network):
 def test_frames_of_another_size_are_named(way, network, clip):
     with pytest.raises(UserError, match=r"frame 2 is of shape \(1, 3, 64, 64\)"):
         list(way(network, [clip[0], clip[1, ..., :64]]))
+
+
+@pytest.mark.parametrize("skip", [2, 5, 6, 7])
+@pytest.mark.parametrize("way", [streaming.stored, streaming.recomputed, streaming.bounded])
+def test_skipped_frames_change_nothing_for_later_ones(way, skip, network, clip):
+    options = {"look_ahead": 3, "key_frames": 2} if way is streaming.bounded else {}
+    every = [*way(network, clip, **options)]
+    some = [*way(network, clip, **options, skip=skip)]
+    assert len(some) == 7 - skip
+    assert all(torch.equal(a, b) for a, b in zip(some, every[skip:], strict=True))
 
 
 def test_bounds_must_be_positive(network, clip):
