@@ -41,7 +41,13 @@ from mmsuper.errors import UserError
 
 
 class Ngrams(Protocol):
-    """Counts of what followed which context."""
+    """Counts of what followed which context.
+
+    Attributes:
+        orders: Lengths of the contexts that were counted.
+    """
+
+    orders: Sequence[int]
 
     def rows(self, context: Sequence[int], order: int) -> tuple[np.ndarray, np.ndarray, int] | None:
         """Tokens seen after the last ``order`` ids of a context, ascending, and their counts.
@@ -252,9 +258,13 @@ def _support(tokens: np.ndarray, state: State, settings: Settings, ngrams: Ngram
     known: dict[tuple[int, ...], np.ndarray | float] = {}
     support = np.zeros((len(state.drafts), len(tokens)))
     longest = len(settings.weights)
+    # Theirs miss this one for the n-grams alone; see Settings.
+    missing = 1 if settings.compat == "authors" and _alone(settings) else None
     for i, draft in enumerate(state.drafts):
         ids = (state.prompt[-longest:] + draft)[-longest:]
-        for order in range(_first_order(settings), len(ids) + 1):
+        for order in ngrams.orders:
+            if order > len(ids) or order == missing:
+                continue
             context = ids[-order:]
             if context not in known:
                 known[context] = _probabilities(ngrams.rows(context, order), tokens)
@@ -275,10 +285,6 @@ def _probabilities(
 
 def _alone(settings: Settings) -> bool:
     return settings.smoothing == "all"
-
-
-def _first_order(settings: Settings) -> int:
-    return 2 if settings.compat == "authors" and _alone(settings) else 1
 
 
 def ranked(state: State, settings: Settings) -> tuple[Draft, ...]:

@@ -39,6 +39,7 @@ class Counts:
     """N-grams of a few documents in dictionaries."""
 
     def __init__(self, documents: Sequence[Sequence[int]], orders: Sequence[int]) -> None:
+        self.orders = orders
         self._next: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
         for ids in documents:
             for order in orders:
