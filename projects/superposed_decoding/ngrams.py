@@ -135,7 +135,7 @@ class NgramIndex:
         """
         for segment in self.segments:
             for name, array in segment.arrays.items():
-                if zlib.crc32(memoryview(array).cast("B")) != segment.header["sums"][name]:
+                if zlib.crc32(array.data) != segment.header["sums"][name]:
                     raise _damaged(self.folder, f"{segment.header['folder']}/{name}.bin")
 
 
