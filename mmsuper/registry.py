@@ -26,6 +26,8 @@ MODELS = Registry(
         "mmsuper.projects.svit.network",
         "mmsuper.projects.ttvsr.network",
         "mmsuper.projects.ttvsr.editor",
+        "mmsuper.projects.active_dormant.network",
+        "mmsuper.projects.active_dormant.model",
         "mmsuper.engine.tta",
         "mmsuper.llm.causal_lm",
     ],
@@ -34,7 +36,7 @@ DATASETS = Registry(
     "dataset",
     parent=MMENGINE_DATASETS,
     scope="mmsuper",
-    locations=["mmsuper.data", "mmsuper.llm.texts"],
+    locations=["mmsuper.data", "mmsuper.llm.texts", "mmsuper.projects.active_dormant.data"],
 )
 TRANSFORMS = Registry(
     "transform", parent=MMENGINE_TRANSFORMS, scope="mmsuper", locations=["mmsuper.data.transforms"]
@@ -43,7 +45,11 @@ METRICS = Registry(
     "metric",
     parent=MMENGINE_METRICS,
     scope="mmsuper",
-    locations=["mmsuper.evaluation", "mmsuper.llm.metrics"],
+    locations=[
+        "mmsuper.evaluation",
+        "mmsuper.llm.metrics",
+        "mmsuper.projects.active_dormant.model",
+    ],
 )
 HOOKS = Registry(
     "hook",
@@ -55,6 +61,7 @@ HOOKS = Registry(
         "mmsuper.engine.seeding",
         "mmsuper.engine.pictures",
         "mmsuper.llm.hooks",
+        "mmsuper.projects.active_dormant.hooks",
     ],
 )
 LOOPS = Registry("loop", parent=MMENGINE_LOOPS, scope="mmsuper", locations=["mmsuper.engine.loops"])

@@ -1,0 +1,1 @@
+"""Active-dormant attention heads: sinks, value drains and residual peaks of transformers."""
