@@ -2,8 +2,10 @@
 
 Without arguments all sample kinds are made; what is there already stays. `prepare pairs`
 makes HR and LRx2, LRx3, LRx4 folders out of pictures, by MATLAB bicubic. `prepare div2k`
-cuts a downloaded DIV2K into the sub-images that the training configs read. `bicubic`
-measures the baseline: PSNR and SSIM of enlarging each picture of a folder of pairs.
+cuts a downloaded DIV2K into the sub-images that the training configs read. `prepare reds`
+merges the parts of REDS and lists them, `prepare vimeo90k` reduces Vimeo-90K and
+`prepare clips-bd` other clips (Vid4, UDM10) as video papers' "BD" does. `bicubic` measures the
+baseline: PSNR and SSIM of enlarging each picture of a folder of pairs.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="*",
         metavar="KIND",
-        help="kinds of sample data (default: all), or: prepare pairs, prepare div2k, bicubic",
+        help="kinds of sample data (default: all), or: prepare WHAT, bicubic",
     )
     parser.add_argument("-i", "--input", type=Path, help="prepare, bicubic: the pictures")
     parser.add_argument(
@@ -64,18 +66,28 @@ def _prepare(arguments: argparse.Namespace) -> int:
     from mmsuper.errors import UserError
 
     source, target = arguments.input, arguments.output
-    if arguments.what[1:] == ["div2k"]:
+    what = arguments.what[1:]
+    if what == ["div2k"]:
         source = source or Path("data/DIV2K")
         target = target or source
         count = prepare.div2k(source, target, arguments.scales, arguments.jobs)
         print(f"{count} sub-images at each scale in {target}")
-    elif arguments.what[1:] == ["pairs"]:
+    elif what == ["reds"]:
+        source = source or Path("data/REDS")
+        print(f"{prepare.reds(source)} clips to train with in {source}")
+    elif what == ["vimeo90k"]:
+        source = source or Path("data/vimeo90k")
+        print(f"{prepare.vimeo90k(source, arguments.jobs)} clips in {source / 'BDx4'}")
+    elif what in (["pairs"], ["clips-bd"]):
         if source is None or target is None:
-            raise UserError("prepare pairs needs -i, a folder of pictures, and -o, where to")
-        count = prepare.pairs(source, target, arguments.scales, arguments.jobs)
-        print(f"{count} pictures at each scale in {target}")
+            raise UserError(f"prepare {what[0]} needs -i, where from, and -o, where to")
+        if what == ["pairs"]:
+            count = prepare.pairs(source, target, arguments.scales, arguments.jobs)
+            print(f"{count} pictures at each scale in {target}")
+        else:
+            print(f"{prepare.clips_bd(source, target, arguments.jobs)} clips in {target}")
     else:
-        raise UserError("prepare knows: prepare pairs, prepare div2k")
+        raise UserError("prepare knows: pairs, div2k, reds, vimeo90k, clips-bd")
     return 0
 
 

@@ -11,12 +11,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmsuper.data.degrade import blur_down
 from mmsuper.data.resize import crop_to_multiple, imresize
 from mmsuper.errors import UserError
+from mmsuper.files import write_text
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 # The paper's sub-images: HR 480x480, a new one every 240 pixels.
 _SIDE, _STEP = 480, 240
+_REDS_ALL, _REDS_TRAINING = 270, 240
+_REDS4 = ("000", "011", "015", "020")
+_PAGE = "docs/data.md says how to lay out each data set"
 
 
 def div2k(
@@ -95,6 +100,103 @@ def pairs(
     return len(pictures)
 
 
+def reds(folder: Path) -> int:
+    """Merge REDS' validation clips into the training ones, and list what is for what.
+
+    As the papers do: clips 000 to 029 of ``val_sharp`` become 240 to 269 of ``train_sharp``, as
+    links, and the same for ``*_sharp_bicubic/X4``. Clips 000, 011, 015 and 020, "REDS4", are for
+    measuring (``reds4.txt``), the other 266 for training (``train.txt``).
+
+    Args:
+        folder: Has the unpacked downloads ``train_sharp``, ``val_sharp`` and so on.
+
+    Returns:
+        How many clips there are for training.
+
+    Raises:
+        UserError: If a clip is missing.
+    """
+    for kind in ("sharp", "sharp_bicubic/X4"):
+        train, validation = folder / f"train_{kind}", folder / f"val_{kind}"
+        for number in range(_REDS_TRAINING):
+            _need_folder(train / f"{number:03d}")
+        for number in range(_REDS_ALL - _REDS_TRAINING):
+            clip, link = validation / f"{number:03d}", train / f"{_REDS_TRAINING + number:03d}"
+            if not link.exists():
+                _need_folder(clip)
+                link.symlink_to(os.path.relpath(clip, train))
+    names = [f"{number:03d}" for number in range(_REDS_ALL)]
+    training = [name for name in names if name not in _REDS4]
+    write_text(folder / "train.txt", "".join(f"{name}\n" for name in training))
+    write_text(folder / "reds4.txt", "".join(f"{name}\n" for name in _REDS4))
+    return len(training)
+
+
+def vimeo90k(folder: Path, jobs: int | None = None) -> int:
+    """Make ``BDx4`` of the septuplets of Vimeo-90K, by :func:`mmsuper.data.degrade.blur_down`.
+
+    Args:
+        folder: Has the unpacked ``sequences/00001/0001/im1.png`` ..., ``sep_trainlist.txt`` and
+            ``sep_testlist.txt``.
+        jobs: Processes; one for each core if not given.
+
+    Returns:
+        How many clips the lists name.
+
+    Raises:
+        UserError: If a list or a picture is missing or damaged.
+    """
+    clips: list[str] = []
+    for name in ("sep_trainlist.txt", "sep_testlist.txt"):
+        if not (folder / name).is_file():
+            raise UserError(f"no {folder / name}; {_PAGE}")
+        clips += (folder / name).read_text().split()
+    written = folder / "BDx4"
+    with _Folders([written]) as partial:
+        tasks = [
+            (
+                [folder / "sequences" / clip / f"im{i}.png" for i in range(1, 8)],
+                partial[written] / clip,
+                None,
+            )
+            for clip in clips
+        ]
+        _run_all(_blur_clip, tasks, jobs, "clips")
+    return len(clips)
+
+
+def clips_bd(source: Path, target: Path, jobs: int | None = None) -> int:
+    """Make ``GT`` and ``BDx4`` of clips, such as those of Vid4 and UDM10.
+
+    ``GT`` holds the frames as PNG in RGB, cropped at the right and the bottom to a multiple of 4;
+    ``BDx4`` what :func:`mmsuper.data.degrade.blur_down` makes of them. Names stay.
+
+    Args:
+        source: A folder of clips, each a folder of frames, or of a folder ``truth`` of frames.
+        target: Gets ``GT/CLIP/NAME.png`` and ``BDx4/CLIP/NAME.png``.
+        jobs: Processes; one for each core if not given.
+
+    Returns:
+        How many clips there are.
+
+    Raises:
+        UserError: If there are no clips, or a frame is damaged.
+    """
+    _need_folder(source)
+    clips = sorted(path for path in source.iterdir() if path.is_dir())
+    if not clips:
+        raise UserError(f"{source} has no folders; each clip is to be a folder of frames")
+    folders = [target / "GT", target / "BDx4"]
+    with _Folders(folders) as partial:
+        high, low = (partial[folder] for folder in folders)
+        tasks = []
+        for clip in clips:
+            frames = _pictures(clip / "truth" if (clip / "truth").is_dir() else clip)
+            tasks.append((frames, low / clip.name, high / clip.name))
+        _run_all(_blur_clip, tasks, jobs, "clips")
+    return len(clips)
+
+
 class _Folders:
     """Folders written under temporary names, which get their own when all is done."""
 
@@ -120,9 +222,13 @@ class _Folders:
                 shutil.rmtree(partial, ignore_errors=True)
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _need_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise UserError(f"no folder {folder}; docs/data.md says how to lay out each data set")
+        raise UserError(f"no folder {folder}; {_PAGE}")
+
+
+def _pictures(folder: Path) -> list[Path]:
+    _need_folder(folder)
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     if not found:
         raise UserError(f"no pictures in {folder}")
@@ -192,3 +298,22 @@ def _reduce(path: Path, folders: dict[int, Path]) -> None:
     for scale, folder in folders.items():
         small = image if scale == 1 else imresize(image, 1 / scale)
         Image.fromarray(small).save(folder / f"{path.stem}.png")
+
+
+def _blur_clip(frames: list[Path], low: Path, high: Path | None) -> None:
+    """Write reduced frames, and the frames themselves where ``high`` says."""
+    for folder in (low, high):
+        if folder is not None:
+            folder.mkdir(parents=True)
+    size = None
+    for path in frames:
+        image = crop_to_multiple(_read(path), 4)
+        size = size or image.shape
+        if image.shape != size or image.size == 0:
+            raise UserError(
+                f"{path} of {image.shape[1]}x{image.shape[0]} pixels is not of the "
+                f"size of {frames[0]}, or smaller than 4x4"
+            )
+        Image.fromarray(blur_down(image)).save(low / f"{path.stem}.png")
+        if high is not None:
+            Image.fromarray(image).save(high / f"{path.stem}.png")

@@ -64,7 +64,10 @@ class _PictureMetric(BaseMetric):
                 raise ValueError(
                     f"{_name(sample)}: {len(prediction)} frames predicted and {len(truth)} given"
                 )
-            values = [self.measure(a, b) for a, b in zip(prediction, truth, strict=True)]
+            values = [
+                self.measure(_picture(a), _picture(b))
+                for a, b in zip(prediction, truth, strict=True)
+            ]
             self.results.append({"image": _name(sample), self.name: float(np.mean(values))})
 
     def compute_metrics(self, results: list[dict]) -> dict[str, Any]:
@@ -180,11 +183,15 @@ class LPIPS(_PictureMetric):
         return lpips.LPIPS(net=backbone, verbose=False).eval()
 
 
-def _frames(tensor: Any) -> list[np.ndarray]:
-    """A tensor (C, H, W) or (T, C, H, W) in BGR as pictures (H, W, C) uint8 in RGB."""
+def _frames(tensor: Any) -> Any:
+    """A tensor (C, H, W) or (T, C, H, W) as (T, C, H, W)."""
+    return tensor[None] if tensor.ndim == 3 else tensor
+
+
+def _picture(tensor: Any) -> np.ndarray:
+    """A tensor (C, H, W) in BGR as a picture (H, W, C) uint8 in RGB."""
     array = tensor.detach().cpu().double().numpy()
-    array = array[None] if array.ndim == 3 else array
-    return [to_uint8(frame[::-1].transpose(1, 2, 0)) for frame in array]
+    return to_uint8(array[::-1].transpose(1, 2, 0))
 
 
 def _name(sample: dict) -> str:

@@ -9,6 +9,7 @@ from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmsuper.projects.ttvsr import block_matching
 from mmsuper.projects.ttvsr.streaming import stored
 from mmsuper.registry import MODELS
 
@@ -26,6 +27,8 @@ class TTVSREditor(BaseModel):
         pixel_loss: Config of the loss, of enlarged frames and true ones.
         fix_iter: The flow network does not learn in the first so many iterations. They are
             counted by the training loop, so there is nothing to keep in a checkpoint.
+        match_blocks: Begin with flow weights made by hand
+            (:func:`~mmsuper.projects.ttvsr.block_matching.match_blocks`), for want of better.
         frame_by_frame: Give the network one frame at a time: what it can do without time.
         data_preprocessor: Config of mmagic's ``DataPreprocessor``; (N, T, 3, H, W) in [0, 1],
             RGB, is to come out of it.
@@ -37,12 +40,15 @@ class TTVSREditor(BaseModel):
         generator: dict,
         pixel_loss: dict,
         fix_iter: int = 0,
+        match_blocks: bool = False,
         frame_by_frame: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.generator = MODELS.build(generator)
+        if match_blocks:
+            block_matching.match_blocks(self.generator.spynet)
         self.pixel_loss = MODELS.build(pixel_loss)
         self.fix_iter = fix_iter
         self.frame_by_frame = frame_by_frame

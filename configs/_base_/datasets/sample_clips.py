@@ -1,20 +1,21 @@
 # The sample clips, laid out as REDS is: LR 64x80, HR 256x320, 16 frames; made on first use.
-segment = dict(type='GenerateSegmentIndices', interval_list=[1])
+frames = dict(type='mmsuper.ListFrames', scale=4)
 load_pair = dict(type='mmsuper.LoadPictures', keys=['img', 'gt'], cache=True)
 train_pipeline = [
-    segment,
+    frames,
     load_pair,
-    dict(type='mmsuper.PairedCrop', size=32),
+    dict(type='mmsuper.PairedCrop', size=64),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
+    dict(type='TemporalReverse', keys=['img', 'gt'], reverse_ratio=0.5),
     dict(type='PackInputs'),
 ]
-val_pipeline = [segment, load_pair, dict(type='PackInputs')]
+val_pipeline = [frames, load_pair, dict(type='PackInputs')]
 
 data_root = 'data/samples/clips'
 train_dataloader = dict(
-    batch_size=2,
+    batch_size=1,
     num_workers=0,
     drop_last=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
