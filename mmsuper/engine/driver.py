@@ -67,9 +67,11 @@ def test(arguments: Namespace) -> int:
         UserError: If the config, the data, the checkpoint or the disk do not allow it.
     """
     config = _load(arguments)
-    _check_exists(arguments.checkpoint)
     config.work_dir = _work_dir(config, arguments.work_dir, "test")
-    config.load_from, config.resume = arguments.checkpoint, False
+    config.load_from, config.resume = None, False
+    if not options.use_hugging_face(config, arguments.checkpoint):
+        _check_exists(arguments.checkpoint)
+        config.load_from = arguments.checkpoint
     options.only_test(config)
     if arguments.tta:
         options.use_tta(config)

@@ -50,6 +50,28 @@ def use_amp(config: Config) -> None:
         wrapper.type = "mmsuper.AutocastOptimWrapper"
 
 
+def use_hugging_face(config: Config, checkpoint: str) -> bool:
+    """Test a language model of Hugging Face's, with its own tokenizer.
+
+    Args:
+        config: A config, whose model and data are changed if it is a language model's.
+        checkpoint: A Hugging Face folder, the weights in it, or a name on the hub.
+
+    Returns:
+        Whether the checkpoint is for a language model and no file of a training.
+    """
+    path = Path(checkpoint)
+    if path.suffix == ".safetensors":
+        path = path.parent
+    if config.model.get("type") != "mmsuper.CausalLM" or path.is_file() or path.suffix == ".pth":
+        return False
+    config.model.pretrained = str(path)
+    loaders = config.test_dataloader
+    for loader in loaders if isinstance(loaders, list) else [loaders]:
+        loader.dataset.tokenizer = str(path)
+    return True
+
+
 def check_amp(config: Config) -> None:
     """Refuse a config that trains in float16 where there is only a processor.
 
