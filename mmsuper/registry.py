@@ -28,6 +28,7 @@ MODELS = Registry(
         "mmsuper.projects.ttvsr.editor",
         "mmsuper.projects.active_dormant.network",
         "mmsuper.projects.active_dormant.model",
+        "mmsuper.projects.superposed_decoding.evaluation",
         "mmsuper.engine.tta",
         "mmsuper.llm.causal_lm",
     ],
@@ -36,7 +37,12 @@ DATASETS = Registry(
     "dataset",
     parent=MMENGINE_DATASETS,
     scope="mmsuper",
-    locations=["mmsuper.data", "mmsuper.llm.texts", "mmsuper.projects.active_dormant.data"],
+    locations=[
+        "mmsuper.data",
+        "mmsuper.llm.texts",
+        "mmsuper.projects.active_dormant.data",
+        "mmsuper.projects.superposed_decoding.prompts",
+    ],
 )
 TRANSFORMS = Registry(
     "transform", parent=MMENGINE_TRANSFORMS, scope="mmsuper", locations=["mmsuper.data.transforms"]
@@ -49,6 +55,7 @@ METRICS = Registry(
         "mmsuper.evaluation",
         "mmsuper.llm.metrics",
         "mmsuper.projects.active_dormant.model",
+        "mmsuper.projects.superposed_decoding.metrics",
     ],
 )
 HOOKS = Registry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmsuper.parity import Case
+from mmsuper.parity import Case, numbers
+from mmsuper.projects.superposed_decoding import metrics
 from mmsuper.projects.superposed_decoding.convert import from_official
 from mmsuper.projects.superposed_decoding.decoding import Draft, Settings, State, start, step
 from mmsuper.projects.superposed_decoding.generate import decode
 from mmsuper.projects.superposed_decoding.network import SharedPass
+from mmsuper.projects.superposed_decoding.ngrams import (
+    NgramIndex,
+    build_from_ids,
+    update_from_ids,
+)
 
 PAD = -1
 # The authors' tables always have k rows. Rows with such a score are no drafts: some could not
@@ -23,6 +30,10 @@ FILLER_SCORE = -1e6
 
 def outputs(case: Case) -> dict[str, Any]:
     """Compute every output that the case records."""
+    if "tables" in case.expected:
+        return _tables(case)
+    if "sequences" in case.spec:
+        return _measurements(case)
     if "logits" in case.expected:
         return _steps(case)
     return _generation(case)
@@ -190,3 +201,64 @@ def _reading(
     weights = np.zeros(vocabulary, np.float32)
     weights[prompt[position]] = 1
     return {"alive": alive, "scores": scores, "token": alive[:, position], "weights": weights}
+
+
+def _tables(case: Case) -> dict[str, Any]:
+    """All rows of an index to which some documents were added later, and single queries."""
+    spec = case.spec
+    shards = np.array_split(np.arange(len(spec["corpus"])), spec["shards_used"])
+    first, *others = [[spec["corpus"][i] for i in shard] for shard in shards]
+    with tempfile.TemporaryDirectory() as folder:
+        vocab_size = 1 + max(map(max, spec["corpus"]))
+        index = build_from_ids(first, folder, vocab_size, max(spec["orders"]))
+        for documents in others:
+            index = update_from_ids(folder, documents)
+        tables = {str(order): _rows(index, spec["corpus"], order) for order in spec["orders"]}
+        queries = [_query(index, query) for query in spec["expected"]["queries"]]
+    return {"tables": numbers(tables), "queries": numbers(queries)}
+
+
+def _rows(index: NgramIndex, corpus: Sequence[Sequence[int]], order: int) -> list[Any]:
+    """Every context of a length that is in a corpus, with what follows it."""
+    contexts = {tuple(ids[i : i + order]) for ids in corpus for i in range(len(ids) - order + 1)}
+    found = []
+    for context in sorted(contexts):
+        row = index.rows(context, order)
+        if row is not None:
+            tokens, counts, _ = row
+            found.append([list(context), np.stack([tokens, counts], 1).tolist()])
+    return found
+
+
+def _query(index: NgramIndex, query: dict[str, Any]) -> dict[str, Any]:
+    row = index.rows(query["context"], len(query["context"]))
+    if row is None:
+        return {**query, "probability": -1}
+    tokens, counts, total = row
+    return {**query, "probability": counts[tokens == query["token"]].sum() / total}
+
+
+def _measurements(case: Case) -> dict[str, Any]:
+    """Perplexity, Self-BLEU and uniqueness of given drafts."""
+    spec = case.spec
+    begin = spec["prompt_len"]
+    model = from_official(case.weights(), **spec["model"])
+    prompts = [
+        (rows[0][:begin], [[i for i in row[begin:] if i != spec["pad"]] for row in rows])
+        for rows in spec["sequences"]
+    ]
+    scores = np.array([metrics.perplexities(model, *prompt) for prompt in prompts])
+    alike = [metrics.self_bleu(drafts) for _, drafts in prompts]
+    unique = [
+        [np.mean([metrics.distinct(drafts[rank], n) for _, drafts in prompts]) for n in (1, 2, 3)]
+        for rank in range(scores.shape[1])
+    ]
+    found = {
+        "perplexity": scores.tolist(),
+        "perplexity per draft, mean over prompts": scores.mean(0).tolist(),
+        "best draft, mean over prompts": float(scores.min(1).mean()),
+        "self_bleu": float(np.mean(alike)),
+        "self_bleu per prompt": alike,
+        "uniqueness per draft [unigram, bigram, trigram]": unique,
+    }
+    return {name: numbers(value) for name, value in found.items()}
