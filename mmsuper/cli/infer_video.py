@@ -134,13 +134,15 @@ class _Worker:
         """Enlarge frame by frame; returns the exit code."""
         started = time.monotonic()
         try:
-            with infer.progress_bar() as bar, ExitStack() as stack:
+            with ExitStack() as stack:
                 sink = stack.enter_context(self._sink(self.out))
                 compare = None
                 if self.arguments.compare:
                     beside = _beside(self.out) if self.to_video else self.out / "compare"
                     compare = stack.enter_context(self._sink(beside))
-                self._fill(self._inferencer(), sink, compare, bar)
+                enlarge = self._inferencer()
+                with infer.progress_bar() as bar:
+                    self._fill(enlarge, sink, compare, bar)
         except BaseException:
             if self.done:
                 print(f"{self.out}  stopped after {self.done} frames, which are there")
