@@ -218,12 +218,13 @@ def join(
     scores_KN = state.scores[:, None] + smoothed(tokens, log_q, state, settings, ngrams)
     # Twice as many as there will be drafts, so that k are left when k of them end here.
     best = scores_KN.flatten().topk(min(2 * settings.drafts, scores_KN.numel()))
+    candidates = tokens.tolist()
     drafts, scores, finished = [], [], list(state.finished)
     for score, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
         if not score > -torch.inf:
             break
-        draft, token = divmod(index, len(tokens))
-        ids = (*state.drafts[draft], int(tokens[token]))
+        draft, token = divmod(index, len(candidates))
+        ids = (*state.drafts[draft], candidates[token])
         if ids[-1] in settings.eos:
             finished.append(Draft(ids, score, finished=True))
         elif len(drafts) < settings.drafts:
