@@ -19,7 +19,7 @@ from mmsuper.projects.active_dormant.network import ReducedModel, ToyTransformer
 # What a file of :func:`to_official` calls the tensors.
 WRAPPER = "state_dict"
 _CONSTANTS = re.compile(r"pe$|embedding\.weight$|layers\.\d+\.attention\.qk_direction$")
-_FIRST = ("tok_embeddings.weight", "layers.0.attention.qk_bos")
+_FIRST = ("pos_embeddings.weight", "layers.0.attention.qk_bos")
 
 
 def is_official(state_dict: Mapping[str, Tensor]) -> bool:

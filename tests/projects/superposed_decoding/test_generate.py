@@ -8,6 +8,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+import mmsuper.projects.superposed_decoding
 from mmsuper.errors import UserError
 from mmsuper.projects.superposed_decoding.decoding import Settings
 from mmsuper.projects.superposed_decoding.generate import (
@@ -293,3 +294,12 @@ def test_models_that_cannot_be_fed_mixes_are_refused():
     )
     with pytest.raises(UserError, match="MambaForCausalLM takes no past_key_values"):
         SharedPass(mamba)
+
+
+def test_generate_finds_it_in_the_projects_folder(model, tokenizer, monkeypatch, tmp_path):
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path))
+    ids = tokenizer("One", return_tensors="pt").input_ids
+    options = {"drafts": 2, "max_new_tokens": 3}
+    (folder,) = mmsuper.projects.superposed_decoding.__path__
+    found = model.generate(ids, custom_generate=folder, trust_remote_code=True, **options)
+    assert torch.equal(found, model.generate(ids, custom_generate=custom_generate, **options))
