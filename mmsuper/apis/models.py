@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import importlib
+import importlib.util
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mmsuper.errors import UserError
@@ -35,6 +39,7 @@ class ModelInfo:
         flops: Multiply-adds at the input size that the metafile states, or None.
         metrics: ``{data set: {metric: value}}``.
         source: Who measured the metrics: ``paper`` or ``mmsuper``.
+        alias: Short name of the paper, such as ``spd``, or empty.
     """
 
     name: str
@@ -49,6 +54,7 @@ class ModelInfo:
     flops: int | None = None
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     source: str = "paper"
+    alias: str = ""
 
 
 def list_models(pattern: str = "*") -> list[ModelInfo]:
@@ -84,7 +90,11 @@ def find_model(name: str) -> ModelInfo:
     for model in models:
         if model.name.lower() == name.lower():
             return model
-    family = [m for m in models if name.lower() in (m.project.lower(), m.collection.lower())]
+    family = [
+        m
+        for m in models
+        if name.lower() in (m.project.lower(), m.collection.lower(), m.alias.lower())
+    ]
     if family:
         return next((m for m in family if m.weights is not None), family[0])
     known = {m.name for m in models} | {m.project for m in models}
@@ -100,6 +110,26 @@ def find_config(model: str | Path) -> Path:
         UserError: If there is no such model.
     """
     return Path(model) if Path(model).suffix == ".py" else find_model(str(model)).config
+
+
+def project_module(model: str | Path, name: str) -> ModuleType:
+    """A module of the project that a model is of.
+
+    Args:
+        model: Name of a model or of a paper, or path of a config of ours.
+        name: Of the module, such as ``server``.
+
+    Raises:
+        UserError: If there is no such model, or its project has no such module.
+    """
+    import mmsuper.projects
+
+    project = find_config(model).resolve().parent.name
+    if project in {module.name for module in pkgutil.iter_modules(mmsuper.projects.__path__)}:
+        path = f"mmsuper.projects.{project}.{name}"
+        if importlib.util.find_spec(path):
+            return importlib.import_module(path)
+    raise UserError(f"{model} is nothing for this command: its project has no module {name!r}")
 
 
 def locate(model: str | Path, weights: str | Path | None = None) -> tuple[Path, Path]:
@@ -123,15 +153,19 @@ def locate(model: str | Path, weights: str | Path | None = None) -> tuple[Path, 
 
 # Networks that take clips and not pictures.
 _VIDEO_NETWORKS = {"mmsuper.TTVSR"}
+# What compares ways to complete texts.
+_DRAFTS = "mmsuper.DraftComparison"
 
 
 def task_of(config: Mapping[str, Any]) -> str:
     """What a config is for, by the host library that its default scope names and its network.
 
     Returns:
-        ``classification``, ``detection``, ``segmentation``, ``video super-resolution`` or, which
-        has several host libraries, ``super-resolution``.
+        ``classification``, ``detection``, ``segmentation``, ``text completion``, ``video
+        super-resolution`` or, which has several host libraries, ``super-resolution``.
     """
+    if config.get("model", {}).get("type") == _DRAFTS:
+        return "text completion"
     tasks = {"mmpretrain": "classification", "mmdet": "detection", "mmseg": "segmentation"}
     network = config.get("model", {}).get("generator", {}).get("type")
     restoration = "video super-resolution" if network in _VIDEO_NETWORKS else "super-resolution"
@@ -183,6 +217,7 @@ def _read_model(
         flops=metadata.get("FLOPs"),
         metrics=metrics,
         source=str(metadata.get("Source", "paper")),
+        alias=collection.get("Alias", ""),
     )
 
 

@@ -10,6 +10,7 @@ Detection: boxes, and masks if the model finds them, are drawn into the picture.
 Segmentation: classes are drawn over the picture, with a legend.
 The last three also write predictions.json, in COCO's format. They take any config of
 mmpretrain, mmdet or mmseg.
+Text completion: drafts of what comes after each TEXT are shown while they grow, and printed.
 
 Folders are searched with their sub-folders, whose structure is kept. Results that are
 there already are skipped, unless --overwrite is given. A file that cannot be read is named
@@ -40,7 +41,12 @@ if TYPE_CHECKING:
 # Which tasks each flag is for; those that are not here are for all.
 _RECOGNITION = ("classification", "detection", "segmentation")
 _VIDEO = ("video super-resolution",)
+_PICTURES = ("super-resolution", *_VIDEO, *_RECOGNITION)
+_TEXT = ("text completion",)
 _FLAGS = {
+    "out": _PICTURES,
+    "overwrite": _PICTURES,
+    "strict": _PICTURES,
     "tile": ("super-resolution", *_VIDEO),
     "tile_overlap": ("super-resolution", *_VIDEO),
     "compare": ("super-resolution", *_VIDEO),
@@ -60,6 +66,11 @@ _FLAGS = {
     "fold": _RECOGNITION,
     "show_super_tokens": _RECOGNITION,
     "token": _RECOGNITION,
+    "k": _TEXT,
+    "max_new_tokens": _TEXT,
+    "ngrams": _TEXT,
+    "preset": _TEXT,
+    "json": _TEXT,
 }
 
 
@@ -68,15 +79,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="model or paper (see the verb list), or a config file"
     )
-    parser.add_argument("inputs", nargs="+", metavar="IMAGE|FOLDER|VIDEO")
+    parser.add_argument("inputs", nargs="+", metavar="IMAGE|FOLDER|VIDEO|TEXT")
     parser.add_argument(
         "-o",
         "--out",
-        required=True,
-        help="folder for the results; or, to enlarge one picture or a clip, a file",
+        help="folder for the results, not for texts; or, to enlarge one picture or a clip, a file",
     )
     parser.add_argument(
-        "--weights", metavar="PATH", help="checkpoint, ours or the authors'; default: the model's"
+        "--weights",
+        metavar="PATH",
+        help="checkpoint, ours or the authors', or for texts a Hugging Face folder or name; "
+        "default: the model's",
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
@@ -141,6 +154,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ROW,COL",
         help="the pixel whose super token is shown; default: in the middle",
     )
+    _add_text_arguments(parser.add_argument_group("text completion"))
+
+
+def _add_text_arguments(text: argparse._ArgumentGroup) -> None:
+    text.add_argument("--k", type=int, metavar="K", help="drafts; default: the model's, 3")
+    text.add_argument(
+        "--max-new-tokens", type=int, metavar="N", help="length of a draft; default: 10"
+    )
+    text.add_argument(
+        "--ngrams", metavar="DIR", help="n-gram index of the same tokenizer (see the verb ngrams)"
+    )
+    text.add_argument("--preset", metavar="NAME", help="settings of the paper, such as p15_d3")
+    text.add_argument("--json", action="store_true", help="print one JSON object for each text")
 
 
 def _add_video_arguments(video: argparse._ArgumentGroup) -> None:
@@ -201,6 +227,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     task = task_of(configuration.read(find_config(arguments.model)))
     _check_flags(arguments, task)
+    if task in _TEXT:
+        from mmsuper.cli import infer_text
+
+        return infer_text.run(arguments)
     if task == "video super-resolution":
         from mmsuper.cli import infer_video
 
@@ -223,6 +253,8 @@ def _check_flags(arguments: argparse.Namespace, task: str) -> None:
                 f"--{name.replace('_', '-')} is for {' and '.join(tasks)}; "
                 f"{arguments.model} is for {task}"
             )
+    if arguments.out is None and task in _PICTURES:
+        raise UserError("-o names a folder for the results")
     if arguments.token is not None and not arguments.show_super_tokens:
         raise UserError("--token is for --show-super-tokens")
 

@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from mmsuper.projects.superposed_decoding.completer import Completer, shares
 from mmsuper.projects.superposed_decoding.decoding import Settings
 from mmsuper.projects.superposed_decoding.generate import Drafts
-from mmsuper.projects.superposed_decoding.presets import for_drafts
 
 MAX_CHOICES = 64  # drafts of all prompts of a request
 # Tokens of all prompts of a request, padded to the longest: they are read in one step, which
@@ -176,7 +175,7 @@ def settings_of(body: CompletionRequest, completer: Completer, limits: Limits) -
     for name, value, most in asked:
         if value > most:
             raise ApiError(400, f"{name}: at most {most} here, not {value}", name)
-    settings = for_drafts(body.n or limits.drafts)
+    settings = completer.settings_for(body.n or limits.drafts)
     length = body.max_tokens or min(settings.max_new_tokens, limits.max_tokens)
     # A temperature of 0 asks for what is so at any: the same answer every time.
     temperature = body.temperature or settings.temperature

@@ -12,7 +12,7 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -204,26 +204,31 @@ def _as_api_error(error: Exception) -> ApiError:
     return ApiError(500, f"the server failed: {type(error).__name__}")
 
 
-def serve(app: FastAPI, host: str, port: int, tell: Callable[[str], None]) -> None:
+def _invalid(error: dict[str, Any]) -> ApiError:
+    """What pydantic says is wrong with a body, in our words where its own are hard to read."""
+    if error["type"] == "json_invalid":
+        return ApiError(400, f"the body is no valid JSON: {error['ctx']['error']}")
+    name = error["loc"][1] if len(error["loc"]) > 1 else None
+    if name == "prompt" and error["type"] != "missing":
+        return ApiError(400, "prompt must be a text, token ids, or a list of either", name)
+    if error["type"] == "extra_forbidden":
+        return ApiError(400, f"there is no parameter {name!r}", name, "unknown_parameter")
+    return ApiError(400, f"{name or 'body'}: {error['msg']}", name)
+
+
+def serve(app: FastAPI, listener: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM; requests under way get some seconds to be completed.
 
     Args:
         app: See :func:`create_app`.
-        host: Address to listen at.
-        port: Port to listen at, 0 for a free one.
-        tell: Is called with the server's address when it answers.
-
-    Raises:
-        UserError: If it cannot listen there.
+        listener: See :func:`listen`; it is closed at the end.
     """
-    listener = listen(host, port)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=LAST_CALL)
     server = uvicorn.Server(config)
     # Being stopped is how a server ends well: uvicorn raises the signal again when it has
     # ended, and by default that would end the process as a failed one.
     before = {one: signal.signal(one, _no_op) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
-        tell(address(listener))
         server.run(sockets=[listener])
     finally:
         for one, handler in before.items():
