@@ -132,7 +132,7 @@ class Packing:
     """
 
     def __init__(self, length: int, vocab_size: int) -> None:
-        self.length = length
+        self.length, self.vocab_size = length, vocab_size
         self.bits = vocab_size.bit_length()
         self.per_column = 64 // self.bits
         self.columns = -(-length // self.per_column)
@@ -169,7 +169,8 @@ def run_of(ids: Iterable[Sequence[int]], packing: Packing) -> np.ndarray:
     gap = np.zeros(packing.length, np.int64)
     texts = [np.asarray(one, np.int64) + 1 for one in ids]
     flat = np.concatenate([part for text in texts for part in (text, gap)] or [gap])
-    if flat.min() < 0 or any((text == 0).any() for text in texts) or flat.max() >> packing.bits:
+    lowest = min((text.min() for text in texts if len(text)), default=1)
+    if lowest < 1 or flat.max() > packing.vocab_size:
         raise UserError("a token id is out of the vocabulary")
     # Where a document's last token stands, nothing follows.
     begins = np.flatnonzero((flat[:-1] != 0) & (flat[1:] != 0))
@@ -231,16 +232,15 @@ class LevelWriter:
     Args:
         folder: Where to, a folder that exists.
         packing: How windows are packed.
-        vocab_size: Number of tokens there are.
     """
 
-    def __init__(self, folder: Path, packing: Packing, vocab_size: int) -> None:
-        self.packing, self.vocab_size = packing, vocab_size
+    def __init__(self, folder: Path, packing: Packing) -> None:
+        self.packing, self.vocab_size = packing, packing.vocab_size
         self.length = packing.length
         self.entries = dict.fromkeys(range(1, self.length + 1), 0)
-        self.bigrams = np.zeros(vocab_size, np.int64)
-        self.paths = {name: folder / f"{name}.bin" for name in file_types(self.length, 1)}
-        self.types = file_types(self.length, vocab_size)
+        self.bigrams = np.zeros(self.vocab_size, np.int64)
+        self.types = file_types(self.length, self.vocab_size)
+        self.paths = {name: folder / f"{name}.bin" for name in self.types}
         self.sums = dict.fromkeys(self.paths, 0)
 
     def __enter__(self) -> LevelWriter:

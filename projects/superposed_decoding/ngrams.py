@@ -14,7 +14,6 @@ So this counts on disk, and a row is a slice of a file.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 import shutil
@@ -57,7 +56,7 @@ class NgramIndex:
         orders: Lengths of the contexts that it counts, from 1.
         vocab_size: Number of tokens there are.
         tokenizer: Where the tokenizer came from, or None if ids were counted.
-        tokenizer_fingerprint: See :func:`fingerprint`, or None if ids were counted.
+        tokenizer_fingerprint: See :mod:`mmsuper.llm.tokenizers`; None if ids were counted.
         documents: How many were counted.
         tokens: How many were counted.
     """
@@ -207,12 +206,13 @@ def build(
         UserError: If the folder has an index already, or a text or the tokenizer is of no use.
     """
     from mmsuper.llm import load_tokenizer
+    from mmsuper.llm.tokenizers import fingerprint
 
     folder = Path(folder)
     if (folder / HEADER).exists():
         raise UserError(f"{folder} has an index already; `ngrams update` adds text to it")
     loaded = load_tokenizer(tokenizer)
-    header = _new_header(len(loaded), orders)
+    header = _new_header(1 + max(loaded.get_vocab().values()), orders)
     header |= {"tokenizer": str(tokenizer), "fingerprint": fingerprint(loaded)}
     runs, counted = _tokenised(texts, folder, header, jobs, key, progress)
     return _finish(folder, header, runs, counted, progress)
@@ -281,12 +281,6 @@ def update_from_ids(folder: str | Path, documents: Iterable[Sequence[int]]) -> N
     return _add(folder, header, [run], counted)
 
 
-def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Tells tokenizers apart by which id means what."""
-    vocabulary = json.dumps(sorted(tokenizer.get_vocab().items()))
-    return hashlib.sha256(vocabulary.encode()).hexdigest()[:32]
-
-
 def _new_header(vocab_size: int, orders: int) -> dict[str, Any]:
     if not 1 <= orders <= 15:
         raise UserError(f"contexts have 1 to 15 tokens, not {orders}")
@@ -323,6 +317,8 @@ def _read_header(folder: Path) -> dict[str, Any]:
 def _check_tokenizer(
     folder: Path, header: dict[str, Any], tokenizer: PreTrainedTokenizerBase
 ) -> None:
+    from mmsuper.llm.tokenizers import fingerprint
+
     if fingerprint(tokenizer) != header["fingerprint"]:
         raise UserError(
             f"the n-gram index {folder} is of another tokenizer, {header['tokenizer']} with "
@@ -495,7 +491,7 @@ def _segment(
     packing = _packing(header)
     rows = sum(np.load(run, mmap_mode="r", allow_pickle=False).shape[1] for run in runs)
     done = 0
-    with counting.LevelWriter(target, packing, header["vocab_size"]) as writer:
+    with counting.LevelWriter(target, packing) as writer:
         for windows, merged in counting.merged(runs, packing):
             writer.add(windows)
             done += merged
