@@ -1,10 +1,11 @@
-"""Sub-images of DIV2K and pairs of own pictures."""
+"""Sub-images of DIV2K, pairs of own pictures, clips for video super-resolution."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmsuper.data import prepare
+from mmsuper.data.degrade import blur_down
 from mmsuper.data.resize import imresize
 from mmsuper.errors import UserError
 
@@ -92,3 +93,75 @@ def test_pairs_refuses_what_it_cannot_name_or_halve(tmp_path):
     with pytest.raises(UserError, match="no pictures"):
         prepare.pairs(tmp_path / "none", tmp_path / "out", jobs=1)
     assert not (tmp_path / "out" / "HR").exists()
+
+
+@pytest.fixture
+def picture():
+    return np.random.default_rng(1).integers(0, 256, (18, 25, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def reds(tmp_path, monkeypatch):
+    """REDS with 5 clips to train with and 2 for validation, and two to measure on."""
+    monkeypatch.setattr(prepare, "_REDS_ALL", 7)
+    monkeypatch.setattr(prepare, "_REDS_TRAINING", 5)
+    monkeypatch.setattr(prepare, "_REDS4", ("000", "003"))
+    for kind in ("sharp", "sharp_bicubic/X4"):
+        for split, count in (("train", 5), ("val", 2)):
+            for i in range(count):
+                (tmp_path / f"{split}_{kind}" / f"{i:03d}" / f"of_{split}").mkdir(parents=True)
+    return tmp_path
+
+
+def test_reds_is_merged_and_listed(reds):
+    for _ in range(2):  # a second time changes nothing
+        assert prepare.reds(reds) == 5
+    for kind in ("train_sharp", "train_sharp_bicubic/X4"):
+        found = [next(clip.iterdir()).name for clip in sorted((reds / kind).glob("[0-9]*"))]
+        assert found == ["of_train"] * 5 + ["of_val"] * 2
+    assert (reds / "train.txt").read_text().split() == ["001", "002", "004", "005", "006"]
+    assert (reds / "reds4.txt").read_text().split() == ["000", "003"]
+
+
+def test_reds_that_is_not_whole_is_an_error(reds):
+    next((reds / "val_sharp_bicubic/X4/001").iterdir()).rmdir()
+    (reds / "val_sharp_bicubic/X4/001").rmdir()
+    with pytest.raises(UserError, match=r"val_sharp_bicubic/X4/001; docs/data\.md"):
+        prepare.reds(reds)
+    assert not (reds / "train.txt").exists()
+
+
+def test_vimeo_gets_reduced_clips(tmp_path, picture):
+    for clip in ("00001/0001", "00002/0007"):
+        for i in range(1, 8):
+            write(tmp_path / "sequences" / clip / f"im{i}.png", picture[:16, :24])
+    (tmp_path / "sep_trainlist.txt").write_text("00001/0001\n")
+    with pytest.raises(UserError, match=r"sep_testlist\.txt; docs/data\.md"):
+        prepare.vimeo90k(tmp_path, jobs=1)
+    (tmp_path / "sep_testlist.txt").write_text("00002/0007\n")
+    assert prepare.vimeo90k(tmp_path, jobs=1) == 2
+    assert len(list(tmp_path.glob("BDx4/*/*/im*.png"))) == 14
+    made = read(tmp_path / "BDx4/00002/0007/im7.png")
+    np.testing.assert_array_equal(made, blur_down(picture[:16, :24]))
+
+
+def test_clips_are_cropped_and_reduced(tmp_path, picture):
+    write(tmp_path / "from/city/frame_0002.png", picture)
+    write(tmp_path / "from/walk/truth/frame_0002.png", picture)
+    write(tmp_path / "from/walk/blur4/frame_0002.png", picture[::4, ::4])
+    assert prepare.clips_bd(tmp_path / "from", tmp_path / "to", jobs=1) == 2
+    for clip in ("city", "walk"):
+        high = read(tmp_path / "to/GT" / clip / "frame_0002.png")
+        np.testing.assert_array_equal(high, picture[:16, :24])
+        low = read(tmp_path / "to/BDx4" / clip / "frame_0002.png")
+        np.testing.assert_array_equal(low, blur_down(high))
+
+
+def test_clips_with_frames_of_several_sizes_leave_nothing(tmp_path, picture):
+    write(tmp_path / "from/city/a.png", picture)
+    write(tmp_path / "from/city/b.png", picture[:12])
+    with pytest.raises(UserError, match=r"b\.png of 24x12 .* size of .*a\.png"):
+        prepare.clips_bd(tmp_path / "from", tmp_path / "to", jobs=1)
+    assert list((tmp_path / "to").iterdir()) == []
+    with pytest.raises(UserError, match="has no folders"):
+        prepare.clips_bd(tmp_path / "from/city", tmp_path / "other", jobs=1)

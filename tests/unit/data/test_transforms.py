@@ -128,3 +128,54 @@ def test_truth_is_cropped_to_the_input(high):
     for low in (high[:9, :14], high[:11, :16], high[:48]):
         with pytest.raises(UserError, match=r"LR/a\.png .* no reduced HR/a\.png of 59x47"):
             transform({"img": low, "gt": high[:47, :59], **paths})
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """A clip of five frames, 3x2 and 12x8 pixels, that starts at frame 2."""
+    for folder, size in (("LR", (2, 3)), ("GT", (8, 12))):
+        (tmp_path / folder / "city").mkdir(parents=True)
+        for i in range(2, 7):
+            image = Image.fromarray(np.zeros((*size, 3), np.uint8))
+            image.save(tmp_path / folder / "city" / f"frame_{i:04d}.png")
+    return tmp_path
+
+
+def listed(folder, exchanged=False, count=None, **options):
+    names = ("GT", "LR") if exchanged else ("LR", "GT")
+    paths = {
+        f"{key}_path": str(folder / name) for key, name in zip(("img", "gt"), names, strict=True)
+    }
+    transform = TRANSFORMS.build({"type": "mmsuper.ListFrames", "scale": 4, **options})
+    return transform({**paths, "key": "city", "num_input_frames": count})
+
+
+def test_frames_are_listed_whatever_they_are_called(clips):
+    results = listed(clips)
+    for key in ("img_path", "gt_path"):
+        assert [Path(path).name for path in results[key]] == [
+            f"frame_{i:04d}.png" for i in range(2, 7)
+        ]
+    assert listed(clips, middle_truth=True)["gt_path"].endswith("GT/city/frame_0004.png")
+
+
+def test_segments_begin_anywhere_and_match(clips):
+    starts = set()
+    for _ in range(40):
+        results = listed(clips, count=3)
+        low, high = ([Path(path).name for path in results[f"{key}_path"]] for key in ("img", "gt"))
+        assert low == high and len(low) == 3
+        starts.add(low[0])
+    assert len(starts) == 3
+    with pytest.raises(UserError, match="city has 5 frames, and 6 are to be taken"):
+        listed(clips, count=6)
+
+
+def test_clips_that_do_not_fit_are_named(clips):
+    with pytest.raises(UserError, match=r"LR/city of 3x2 .*GT/city of 12x8; .* exchanged"):
+        listed(clips, exchanged=True)
+    next((clips / "LR/city").iterdir()).unlink()
+    with pytest.raises(UserError, match=r"LR/city has 4 frames and .*GT/city has 5"):
+        listed(clips)
+    with pytest.raises(UserError, match=r"no folder .*docs/data\.md"):
+        listed(clips / "elsewhere")
