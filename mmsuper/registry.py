@@ -68,6 +68,7 @@ HOOKS = Registry(
         "mmsuper.engine.seeding",
         "mmsuper.engine.pictures",
         "mmsuper.llm.hooks",
+        "mmsuper.llm.harness",
         "mmsuper.projects.active_dormant.hooks",
     ],
 )

@@ -162,7 +162,8 @@ def _compare(name: str, actual: Any, expected: np.ndarray, tolerance: Tolerance)
     error[~np.isfinite(error)] = np.inf
     error[np.isnan(ours) & np.isnan(theirs)] = 0.0
     allowed = np.nan_to_num(tolerance.allowed(theirs))
-    worst = np.argmax(error - allowed)
+    with np.errstate(over="ignore"):
+        worst = np.argmax(error / np.maximum(allowed, np.finfo(np.float64).tiny))
     return Comparison(name, float(error[worst]), float(allowed[worst]))
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmsuper.parity import Case
-from mmsuper.projects.active_dormant import measure, theory
+from mmsuper.projects.active_dormant import measure, probe, theory
 from mmsuper.projects.active_dormant.convert import from_official
 from mmsuper.projects.active_dormant.data import Counts, Task, sample, sample_plain
 from mmsuper.projects.active_dormant.model import split_loss
@@ -28,10 +28,17 @@ def outputs(case: Case) -> dict[str, Any]:
 
 
 # What is recorded of a language model and not of a toy one.
-_OF_LANGUAGE_MODEL = (
-    "input_ids attn_logits attn_weights value_norm value_norm_o sink_attention row_entropy "
-    "column_entropy delta_logit_all_keys residual_norm_last_after_ablation"
-).split()
+_OF_LANGUAGE_MODEL = {
+    "attn_logits",
+    "attn_weights",
+    "column_entropy",
+    "delta_logit_all_keys",
+    "residual_norm_last_after_ablation",
+    "row_entropy",
+    "sink_attention",
+    "value_norm",
+    "value_norm_o",
+}
 # Both kinds record these; of the two tolerances that are stated, the smaller.
 _OF_BOTH = {"loss": "atol 1e-5", "logits": "atol 2e-4", "residual_norm": "rtol 1e-4"}
 
@@ -40,6 +47,8 @@ def tolerance_key(output: str) -> str:
     """Which of a case's tolerances an output has."""
     if output in _OF_BOTH:
         return _OF_BOTH[output]
+    if output in ("tokens", "unique_tokens", "input_ids"):
+        return "exact"
     if output in _OF_LANGUAGE_MODEL:
         return "float"
     return "losses" if output.startswith("loss_head") else "norms, risks"
@@ -157,3 +166,55 @@ def _flow(case: Case) -> dict[str, np.ndarray]:
         found |= {f"{tag}_alpha": path.a, f"{tag}_beta": path.beta, f"{tag}_loss": path.loss}
     # What the case gives is recorded among what it expects.
     return {**found, **{name: given[name] for name in ("p", "pi", "wxi", "alpha0", "beta0")}}
+
+
+@torch.no_grad()
+def _language_model(case: Case) -> dict[str, Any]:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    model = LlamaForCausalLM(LlamaConfig(**case.spec["config"], attn_implementation="sdpa")).eval()
+    model.load_state_dict(case.weights())
+    ids = torch.from_numpy(case.expected["input_ids"]).long()
+    layers, heads = len(probe.decoder_layers(model)), probe.head_count(model)
+    seen: list[probe.Seen] = []
+    norms: list[Tensor] = []
+    with (
+        probe.tapped(model, seen.append),
+        probe.residuals(model, lambda layer, states: norms.append(states.norm(dim=-1))),
+    ):
+        out = model(ids, labels=ids)
+
+    def loss(layer: int, head: int, change: probe.Change) -> float:
+        with probe.tapped(model, heads={(layer, head): change}):
+            return float(model(ids, labels=ids).loss)
+
+    def last_norm(layer: int, component: probe.Component) -> Tensor:
+        with (
+            probe.zeroed(model, [layer], component),
+            probe.residuals(model, lambda number, states: last.append(states.norm(dim=-1))),
+        ):
+            model(ids)
+        return last.pop()
+
+    last: list[Tensor] = []
+    columns = [probe.output_columns(one, heads) for one in probe.decoder_layers(model)]
+    by_layer = {
+        "attn_logits": [one.scores for one in seen],
+        "attn_weights": [one.weights for one in seen],
+        "residual_norm": norms,
+        "value_norm": [one.values.norm(dim=-1) for one in seen],
+        "value_norm_o": [probe.value_norms(one.values, columns[one.layer]) for one in seen],
+        "sink_attention": [probe.sink_attention(one.weights) for one in seen],
+        "row_entropy": [probe.row_entropy(one.weights) for one in seen],
+        "column_entropy": [probe.column_entropy(one.weights) for one in seen],
+        "delta_logit_all_keys": [probe.sink_gap(one.scores, all_keys=True) for one in seen],
+        "residual_norm_last_after_ablation": [
+            torch.stack([last_norm(i, part) for part in ("attention", "mlp", "both")])
+            for i in range(layers)
+        ],
+    }
+    found: dict[str, Any] = {name: torch.stack(values) for name, values in by_layer.items()}
+    for change, name in (("zero", "zeroed"), ("first", "moved_to_first")):
+        losses = [[loss(i, head, change) for head in range(heads)] for i in range(layers)]
+        found[f"loss_head_{name}"] = np.array(losses)
+    return {**found, "input_ids": ids, "logits": out.logits, "loss": out.loss}

@@ -18,6 +18,7 @@ scale ``log t / (t m^3)``, which descent follows to almost nothing and Adam divi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,14 +49,18 @@ class Problem:
     def of_task(cls, task: Task, tokens: int = 12, n: float = 10.0) -> Problem:
         """The most frequent ordinary characters of a task, in a context that is typical.
 
+        The vocabulary is what can follow one of them.
+
         Args:
             task: Whose bigrams are taken.
             tokens: How many characters K.
             n: Length of the context; its values are one-hot and occur as often as in the text.
         """
         order = np.argsort(-task.marginal * ~task.is_trigger, kind="stable")[:tokens]
-        shares = task.marginal[order]
-        return cls(task.transition[order], shares / shares.sum(), n * task.marginal, n)
+        shares, laws = task.marginal[order], task.transition[order]
+        # What no law ever gives is not moved by any gradient.
+        reached = laws.any(0)
+        return cls(laws[:, reached], shares / shares.sum(), n * task.marginal[reached], n)
 
     def variances(self) -> np.ndarray:
         """(K,) variance of the context's values under each law."""
@@ -205,21 +210,24 @@ class ValueDrain(NamedTuple):
     slopes: np.ndarray
 
 
-def value_drain(problem: Problem, until: float = 1e8) -> ValueDrain:
-    """Simulate where the value of ``<s>`` goes while the sink logits are held."""
+def value_drain(
+    problem: Problem, levels: Sequence[float] = (0, 1, 2, 3, 4), until: float = 1e8
+) -> ValueDrain:
+    """Simulate where the value of ``<s>`` goes while the sink logits are held at some levels."""
     tokens, vocabulary = problem.laws.shape
-    # What no law ever gives is not moved by any gradient.
-    reached = problem.laws.any(0)
-    context = problem.context[reached] - problem.context[reached].mean()
-    levels = np.arange(0.0, 5.0)
+    context = problem.context - problem.context.mean()
     norms, slopes = [], []
     for a in levels:
         path = flow(problem, np.full(tokens, a), np.zeros(vocabulary), until, move_a=False)
-        beta = path.beta[-1][reached] - path.beta[-1][reached].mean()
-        norms.append(np.linalg.norm(beta))
-        slopes.append(beta @ context / (context @ context))
-    predicted = np.exp(-levels) * np.linalg.norm(context)
-    return ValueDrain(levels, predicted, np.array(norms), np.array(slopes))
+        norms.append(np.linalg.norm(path.beta[-1] - path.beta[-1].mean()))
+        slopes.append(_slope(path.beta[-1], problem.context))
+    predicted = np.exp(-np.array(levels)) * np.linalg.norm(context)
+    return ValueDrain(np.array(levels), predicted, np.array(norms), np.array(slopes))
+
+
+def _slope(values: np.ndarray, context: np.ndarray) -> float:
+    """Of a fitted line of values against the context's."""
+    return float(np.polyfit(context, values, 1)[0])
 
 
 class Concentration(NamedTuple):
@@ -243,9 +251,7 @@ def concentration(problem: Problem, seed: int = 0, until: float = 1e10) -> Conce
     tokens, vocabulary = problem.laws.shape
     random = np.random.default_rng(seed)
     path = flow(problem, random.normal(size=tokens), random.normal(size=vocabulary), until)
-    reached = problem.laws.any(0)
-    context = problem.context[reached] - problem.context[reached].mean()
-    slope = float(path.beta[-1][reached] @ context / (context @ context))
+    slope = _slope(path.beta[-1], problem.context)
     return Concentration(path, path.a.std(1), slope, float(-np.exp(-path.a[-1].mean())))
 
 

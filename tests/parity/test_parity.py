@@ -18,6 +18,7 @@ DISTURBED = [
     CASES / "svit" / "sta_rect_4x8",
     CASES / "svit" / "tiny_niter_96x80",
     CASES / "superposed_decoding" / "llama_k2_eos",
+    CASES / "active_dormant" / "transformer_2l_postnorm_sincos",
 ]
 
 
