@@ -178,11 +178,13 @@ def load_network(model: str | Path, weights: str | Path | None = None) -> nn.Mod
     """
     from mmsuper import checkpoint, configuration
     from mmsuper.apis.models import locate
+    from mmsuper.compat.mmengine import light_optim
     from mmsuper.registry import MODELS
 
     path, weights = locate(model, weights)
     # Read, not loaded, and the class itself, not built through the registry: both spare the
-    # import of the libraries that only training needs.
+    # import of the libraries that only training needs, as does the next line.
+    light_optim()
     options = dict(configuration.read(path).model.generator)
     kind = options.pop("type")
     cls = MODELS.get(kind)

@@ -126,7 +126,8 @@ class VideoInferencer:
         height, width = first.shape[:2]
         tiles = split(height, width, self.tile, self.overlap)
         feeds = _fan_out(_of_one_size(chain([first], arriving)), len(tiles))
-        streams = [self._stream(*pair, skip) for pair in zip(tiles, feeds, strict=True)]
+        options = self._options(len(tiles)) | {"skip": skip}
+        streams = [self._stream(*pair, options) for pair in zip(tiles, feeds, strict=True)]
         with self._watched(progress, len(tiles)), self._naming_memory(height, width):
             for parts in zip(*streams, strict=True):
                 out = np.empty((self.scale * height, self.scale * width, 3), first.dtype)
@@ -148,13 +149,19 @@ class VideoInferencer:
         seen = frames - skipped
         return frames + 2 * seen - min(self.look_ahead, seen)
 
-    def _stream(self, tile: Tile, frames: Iterator[np.ndarray], skip: int) -> Iterator[np.ndarray]:
+    def _options(self, tiles: int) -> dict:
+        """What the way through a clip is told. Of many tiles, only one is on the device."""
+        if self.mode != "bounded":
+            return {"folder": self.cache_folder}
+        numbers = {"look_ahead": self.look_ahead, "key_frames": self.key_frames}
+        return {**numbers, "off_device": tiles > 1}
+
+    def _stream(
+        self, tile: Tile, frames: Iterator[np.ndarray], options: dict
+    ) -> Iterator[np.ndarray]:
         """What the network makes of a tile of each frame, (rh, rw, 3) in [0, 1]."""
-        options: dict = {"folder": self.cache_folder}
-        if self.mode == "bounded":
-            options = {"look_ahead": self.look_ahead, "key_frames": self.key_frames}
         inputs = (_to_tensor(frame[tile.seen]) for frame in frames)
-        for out in self._way(self.network, inputs, skip=skip, **options):
+        for out in self._way(self.network, inputs, **options):
             yield out[0].permute(1, 2, 0).float().cpu().numpy()
 
     @contextmanager

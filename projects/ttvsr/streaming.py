@@ -97,8 +97,8 @@ class ShelvedKeyFrame(KeyFrame):
 class ShelvedMemory(Memory):
     """A memory whose key frames are on a shelf."""
 
-    def __init__(self, grid: TokenGrid, shelf: Shelf) -> None:
-        super().__init__(grid)
+    def __init__(self, grid: TokenGrid, shelf: Shelf, limit: int | None = None) -> None:
+        super().__init__(grid, limit)
         self._shelf = shelf
 
     def remember(self, key_frame: KeyFrame) -> None:
@@ -219,6 +219,7 @@ def bounded(
     look_ahead: int = 15,
     key_frames: int = 10,
     skip: int = 0,
+    off_device: bool = False,
 ) -> Iterator[Tensor]:
     """Enlarge a clip of any length, or without end, in memory and time that do not grow.
 
@@ -230,6 +231,8 @@ def bounded(
         key_frames: Attention goes back to so many key frames.
         skip: See :func:`stored`. Parts without a frame to give are gone through forward only,
             for what later ones remember of them.
+        off_device: Keep states and key frames in host memory, where many clips of a small
+            device go forward together; slower.
 
     Yields:
         Enlarged frames (N, 3, 4H, 4W). They are those of the exact ways if ``look_ahead``
@@ -242,7 +245,13 @@ def bounded(
         raise UserError("look_ahead and key_frames must be at least 1")
     arriving = iter(frames)
     part = [*islice(arriving, look_ahead)]
-    memory = network.start(part[0], key_frames)
+    grid, shelf = network.start(part[0]).grid, Shelf()
+    keep = shelf.put if off_device else Kept
+
+    def start() -> Memory:
+        if off_device:
+            return ShelvedMemory(grid, shelf, key_frames)
+        return Memory(grid, key_frames)
 
     def pairs(part: list[Tensor]) -> Iterator[tuple[Tensor, Tensor | None]]:
         end = 0
@@ -253,12 +262,13 @@ def bounded(
                 yield from ((frame, None) for frame in part)
             else:
                 window = part + ahead
-                again = network.start(part[0], key_frames)
-                states = deque(_backward(network, again, window, 0, len(window)), maxlen=len(part))
-                yield from zip(part, reversed(states), strict=True)
+                states = map(keep, _backward(network, start(), window, 0, len(window)))
+                later = deque(states, maxlen=len(part))
+                for frame in part:
+                    yield frame, later.pop().get().to(grid.device)
             part = ahead
 
-    yield from _forward(network, memory, pairs(part), skip)
+    yield from _forward(network, start(), pairs(part), skip)
 
 
 # ------------------------------------------------------------------------------------------

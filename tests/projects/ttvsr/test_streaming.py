@@ -60,6 +60,13 @@ def test_bounded_way_is_exact_where_it_sees_all(network, clip, whole):
     assert 1e-5 < (out - whole).abs().max() < 0.1
 
 
+def test_where_the_bounded_way_remembers_changes_nothing(network, clip):
+    options = {"look_ahead": 3, "key_frames": 2}
+    here = enlarge(streaming.bounded, network, clip, **options)
+    away = enlarge(streaming.bounded, network, clip, **options, off_device=True)
+    assert torch.equal(here, away)
+
+
 def test_bounded_way_reads_ahead_no_further_than_it_says(network, clip, monkeypatch):
     read, windows, banks = [], [], []
     frames = (read.append(i) or frame for i, frame in enumerate(clip))
