@@ -23,6 +23,7 @@ VERBS = {
     "train": "train a model from a config",
     "test": "evaluate a checkpoint and print its metrics",
     "infer": "apply a model to your own files",
+    "serve": "serve drafts of texts: OpenAI's completions, and a page to type in",
     "list": "list the models: paper, parameters, checkpoints",
     "config": "print, compare and explain configs",
     "browse": "draw a contact sheet of a data set as the model sees it",
