@@ -95,7 +95,8 @@ def overview_row(model: dict[str, Any], marks: dict[str, str]) -> list[str]:
         numbers[-1] += f" (bicubic: {cell(metadata['Bicubic'])})"
     weights = model.get("Weights")
     link = f"[{Path(weights).name}]({address(weights)})" if weights else "-"
-    return [config, f"{metadata['Parameters']:,}", flops, *numbers, link]
+    parameters = f"{metadata['Parameters']:,}" if "Parameters" in metadata else "-"
+    return [config, parameters, flops, *numbers, link]
 
 
 def metric_rows(model: dict[str, Any], sets: tuple[str, ...]) -> Iterable[list[str]]:

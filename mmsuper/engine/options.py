@@ -11,6 +11,9 @@ from mmsuper.errors import UserError
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+# Models of configs that take a Hugging Face folder or name as ``pretrained``.
+LANGUAGE_MODELS = ("mmsuper.CausalLM", "mmsuper.DraftComparison")
+
 
 def parse(words: Iterable[str]) -> dict[str, Any]:
     """``KEY=VALUE`` words of ``--cfg-options`` as a dict; values as MMEngine reads them.
@@ -63,7 +66,7 @@ def use_hugging_face(config: Config, checkpoint: str) -> bool:
     path = Path(checkpoint)
     if path.suffix == ".safetensors":
         path = path.parent
-    if config.model.get("type") != "mmsuper.CausalLM" or path.is_file() or path.suffix == ".pth":
+    if config.model.get("type") not in LANGUAGE_MODELS or path.is_file() or path.suffix == ".pth":
         return False
     config.model.pretrained = str(path)
     loaders = config.test_dataloader
