@@ -13,7 +13,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
@@ -432,7 +432,7 @@ def video_sink(
             be written.
     """
     path, failure = Path(path), None
-    with replacing(path) as temporary:
+    with ExitStack() as at_last, replacing(path) as temporary:
         sink = VideoSink(temporary, path, clip, codec, crf, audio)
         try:
             yield sink
@@ -441,6 +441,7 @@ def video_sink(
                 sink.abandon()
                 raise
             failure = error
+        at_last.enter_context(interruptions_wait())  # a second Ctrl-C must not spoil the file
         sink.finish(whole=failure is None)
     if failure is not None:
         raise failure
@@ -507,7 +508,6 @@ class VideoSink:
                 self._sound.copy_until(frame.time + frame.duration)
         self.count += 1
 
-    @interruptions_wait()
     def finish(self, whole: bool) -> None:
         """Write what is still to be written, and of the sound of a whole clip the rest."""
         with _naming(self._path):
@@ -520,7 +520,7 @@ class VideoSink:
     def _mux(self, packets: Iterable[av.Packet]) -> None:
         """Write packets of the encoder, which knows nothing of durations."""
         for packet in packets:
-            packet.duration = self._durations.pop(packet.pts)
+            packet.duration = self._durations.pop(packet.pts, packet.duration)
             self._container.mux(packet)
 
     def abandon(self) -> None:

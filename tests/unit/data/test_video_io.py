@@ -1,5 +1,6 @@
 """Clips, read and written: times, colours, sound, damage, and what is left behind."""
 
+import signal
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -211,6 +212,21 @@ def test_interrupted_video_plays_and_its_sound_ends_with_it(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         copy(source, tmp_path / "c.mp4", stop=0)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
+def test_a_second_interruption_does_not_spoil_the_file(tmp_path, monkeypatch):
+    source = make_video(tmp_path / "a.mp4")
+    finish = video_io.VideoSink.finish
+
+    def interrupted(sink, whole):
+        signal.raise_signal(signal.SIGINT)
+        finish(sink, whole)
+
+    monkeypatch.setattr(video_io.VideoSink, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        copy(source, tmp_path / "b.mp4", stop=4)
+    assert len(probe(tmp_path / "b.mp4").frames) == 4
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_sound_can_be_left_out_or_is_refused(tmp_path):
