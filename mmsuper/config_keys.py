@@ -131,9 +131,9 @@ def check_top(content: dict[str, Any], path: str | Path) -> None:
     read = set().union(*(_names_read(file) for file in files))
     for key in sorted(strange - read):
         near = difflib.get_close_matches(key, sorted(known | (read & set(content))), 1, 0.8)
-        settings = config_history.history(path, key)
+        settings = config_history.history(path, key) if near else []
         # A host library's own slips are not the user's to mend.
-        if near and settings and ".mim" not in settings[-1].file.parts:
+        if settings and ".mim" not in settings[-1].file.parts:
             raise UserError(
                 f"{settings[-1].place()}: nothing reads the key {key!r}; did you mean {near[0]!r}?"
             )
