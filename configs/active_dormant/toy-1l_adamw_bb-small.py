@@ -1,0 +1,6 @@
+# One layer, small: a minute on a CPU core.
+_base_ = [
+    '../_base_/models/bb_toy_small.py',
+    '../_base_/datasets/bb_small.py',
+    '../_base_/schedules/bb_small.py',
+]

@@ -1,0 +1,7 @@
+# Ablation: after a trigger, what follows the token before it.
+_base_ = './toy-1l_adamw_bb.py'
+
+change = dict(dataset=dict(kind='dormant_markov'))
+train_dataloader = change
+val_dataloader = change
+test_dataloader = change

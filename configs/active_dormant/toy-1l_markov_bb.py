@@ -1,0 +1,7 @@
+# Ablation: bigrams alone, no triggers.
+_base_ = './toy-1l_adamw_bb.py'
+
+change = dict(dataset=dict(kind='markov'))
+train_dataloader = change
+val_dataloader = change
+test_dataloader = change

@@ -1,0 +1,4 @@
+# Minimal residual peak: two layers, then feed-forward alone.
+_base_ = './toy-3l_adamw_bb.py'
+
+model = dict(network=dict(no_attn=(2,)))

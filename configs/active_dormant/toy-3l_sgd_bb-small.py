@@ -1,0 +1,5 @@
+# SGD keeps the sink and has no residual peak.
+_base_ = './toy-3l_adamw_bb-small.py'
+
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4))
