@@ -64,7 +64,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--blocks", type=int, default=1)
     parser.add_argument("--model", help="a model or config with weights, instead of a random one")
-    parser.add_argument("--bound", type=int, default=1500, help="of resident memory, in MB")
+    parser.add_argument("--bound", type=int, default=1000, help="of resident memory, in MB")
     parser.add_argument("--keep", metavar="FOLDER", help="for the videos; default: none are kept")
     parser.add_argument("flags", nargs="*", help="more flags of infer, after --")
     return parser.parse_args()

@@ -393,7 +393,8 @@ def _naming(path: Path) -> Iterator[None]:
 @contextmanager
 def interruptions_wait() -> Iterator[None]:
     """Let Ctrl-C take effect at the end of the block: a file is not left between two frames."""
-    if threading.current_thread() is not threading.main_thread():
+    elsewhere = threading.current_thread() is not threading.main_thread()
+    if elsewhere or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     caught: list[int] = []
