@@ -30,17 +30,13 @@ def medians(
 ) -> list[float]:
     """Median seconds of each call, made in turns.
 
-    Of one thread on a CPU it is the processor's time that counts, which hardly depends on
-    what else the machine does; otherwise the time that passes.
-
     Args:
         calls: What to time.
         runs: Of each that count.
         device: Where they run.
         warm: All have run before; otherwise each does once more, which does not count.
     """
-    alone = device == "cpu" and torch.get_num_threads() == 1
-    clock = time.process_time if alone else time.perf_counter
+    clock = clock_of(device)
     seconds: list[list[float]] = [[] for _ in calls]
     for i in range(runs + (not warm)):
         for call, times in zip(calls, seconds, strict=True):
@@ -51,6 +47,16 @@ def medians(
             if warm or i:
                 times.append(clock() - start)
     return [statistics.median(times) for times in seconds]
+
+
+def clock_of(device: str) -> Callable[[], float]:
+    """What tells the time.
+
+    Of one thread on a CPU it is the processor's time that counts, which hardly depends on
+    what else the machine does; otherwise the time that passes.
+    """
+    alone = device == "cpu" and torch.get_num_threads() == 1
+    return time.process_time if alone else time.perf_counter
 
 
 def peak_megabytes(make: Callable[..., Subject], recipe: tuple, small: int = 8) -> float:

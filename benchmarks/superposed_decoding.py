@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from statistics import median
 from types import SimpleNamespace
@@ -31,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import medians, peak_megabytes
+from measure import clock_of, medians, peak_megabytes
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -195,11 +194,12 @@ class Timed:
         self.call, self.device, self.seconds = call, device, 0.0
 
     def __call__(self, *given: Any) -> Any:
-        start = time.perf_counter()
+        clock = clock_of(self.device)
+        start = clock()
         result = self.call(*given)
         if self.device != "cpu":
             torch.cuda.synchronize()
-        self.seconds += time.perf_counter() - start
+        self.seconds += clock() - start
         return result
 
 

@@ -44,7 +44,7 @@ class Ngrams(Protocol):
     """Counts of what followed which context.
 
     Attributes:
-        orders: Lengths of the contexts that were counted.
+        orders: Lengths of the contexts that were counted, ascending.
     """
 
     orders: Sequence[int]
@@ -256,7 +256,7 @@ def _support(tokens: np.ndarray, state: State, settings: Settings, ngrams: Ngram
     An order counts for nothing where a draft's last tokens were never seen, or are too few.
     """
     # Drafts have most of their last tokens in common: each context is looked up once.
-    known: dict[tuple[int, ...], np.ndarray | float] = {}
+    known: dict[tuple[int, ...], np.ndarray | None] = {}
     support = np.zeros((len(state.drafts), len(tokens)))
     longest = len(settings.weights)
     # Theirs miss this one for the n-grams alone; see Settings.
@@ -264,23 +264,27 @@ def _support(tokens: np.ndarray, state: State, settings: Settings, ngrams: Ngram
     for i, draft in enumerate(state.drafts):
         ids = (state.prompt[-longest:] + draft)[-longest:]
         for order in ngrams.orders:
-            if order > len(ids) or order == missing:
-                continue
+            if order > len(ids):
+                break
             context = ids[-order:]
             if context not in known:
                 known[context] = _probabilities(ngrams.rows(context, order), tokens)
-            support[i] += settings.weights[order - 1] * known[context]
+            probabilities = known[context]
+            if probabilities is None:
+                break  # a longer context that ends with an unseen one is unseen as well
+            if order != missing:
+                support[i] += settings.weights[order - 1] * probabilities
     return support
 
 
 def _probabilities(
     row: tuple[np.ndarray, np.ndarray, int] | None, tokens: np.ndarray
-) -> np.ndarray | float:
+) -> np.ndarray | None:
     """Share of each token in one row of counts, (n)."""
     if row is None:
-        return 0.0
+        return None
     seen, counts, total = row
-    places = np.searchsorted(seen, tokens).clip(max=len(seen) - 1)
+    places = np.minimum(np.searchsorted(seen, tokens), len(seen) - 1)
     return np.where(seen[places] == tokens, counts[places], 0) / total
 
 

@@ -360,7 +360,8 @@ def custom_generate(
         return logits_processor(sequences([_best(state) for state in states]), logits)
 
     network = SharedPass(model, model_kwargs.get("past_key_values"))
-    for states, logits in decode(network, prompts, settings, ngram, process):
+    processed = process if logits_processor else None
+    for states, logits in decode(network, prompts, settings, ngram, processed):
         best = sequences([_best(state) for state in states])
         if bool(torch.as_tensor(stopping_criteria(best, logits)).all()):
             break
