@@ -40,7 +40,7 @@ def _read(path: Path) -> np.ndarray | None:
     if not path.is_file() or path.stat().st_size <= _DIGEST:
         return None
     content = np.memmap(path, dtype=np.uint8, mode="r")
-    if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST].tobytes():
+    if hashlib.sha256(content[_DIGEST:].data).digest() != content[:_DIGEST].tobytes():
         return None
     return content[_DIGEST:]
 

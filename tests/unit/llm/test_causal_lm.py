@@ -99,4 +99,4 @@ def test_unusable_models_are_refused_in_a_sentence(folder, tmp_path):
     with pytest.raises(UserError, match="takes pretrained"):
         CausalLM()
     with pytest.raises(UserError, match="makes no causal language model"):
-        CausalLM(config={**MODEL, "model_type": "lama"})
+        CausalLM(config={**MODEL, "model_type": "no such type"})
