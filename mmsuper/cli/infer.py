@@ -174,8 +174,9 @@ def _add_video_arguments(video: argparse._ArgumentGroup) -> None:
         "--mode",
         choices=("bounded", "stored", "recomputed"),
         help="bounded (default): memory does not grow with the clip; exact for up to 30 frames, "
-        "beyond an approximation. stored, recomputed: exact for any length; the first frame comes "
-        "after all have been read, and for each one something is kept, or less in more time",
+        "beyond an approximation. stored, recomputed: exact for any length, but the first frame "
+        "comes after all were read, and memory grows with the clip, with recomputed by less than "
+        "half, in half again the time",
     )
     video.add_argument(
         "--look-ahead",

@@ -28,7 +28,7 @@ _MODES = {
     "cache_folder": ("stored", "recomputed"),
 }
 # Flags that only a video can have which is written.
-_VIDEO_ONLY = ("codec", "crf", "no_audio")
+_VIDEO_ONLY = ("codec", "crf", "frame_rate", "no_audio")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,9 +61,11 @@ def _check_flags(arguments: argparse.Namespace, to_video: bool) -> None:
     if not to_video and suffix in video_io.VIDEOS | image_io.READABLE:
         raise UserError(f"{arguments.out}: name a video ({endings}), or a folder for PNG files")
     for name in _VIDEO_ONLY:
-        if getattr(arguments, name) and not to_video:
+        if getattr(arguments, name) not in (None, False) and not to_video:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag} is for a video ({endings}), not for a folder of PNG files")
+    if arguments.tile_overlap is not None and not arguments.tile:
+        raise UserError("--tile-overlap is for --tile, which a clip has only if you ask")
     if arguments.resume and to_video:
         raise UserError("--resume is for a folder of PNG files; a video is written anew")
     if arguments.resume and arguments.overwrite:

@@ -46,13 +46,13 @@ WRITABLE = {
     ".mkv": ("matroska", "h264"),
     ".webm": ("webm", "vp9"),
 }
-#: Codecs that can be written: the encoder, and its options at a quality where a loss is
-#: hard to see.
-CODECS: dict[str, tuple[str, dict[str, str]]] = {
-    "h264": ("libx264", {"crf": "18"}),
-    "hevc": ("libx265", {"crf": "20", "x265-params": "log-level=error"}),
-    "vp9": ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}),
-    "av1": ("libsvtav1", {"crf": "24", "preset": "8"}),
+#: Codecs that can be written: the encoder, its options at a quality where a loss is hard to
+#: see, and the worst quality it has.
+CODECS: dict[str, tuple[str, dict[str, str], int]] = {
+    "h264": ("libx264", {"crf": "18"}, 51),
+    "hevc": ("libx265", {"crf": "20", "x265-params": "log-level=error"}, 51),
+    "vp9": ("libvpx-vp9", {"crf": "24", "b": "0", "cpu-used": "4", "row-mt": "1"}, 63),
+    "av1": ("libsvtav1", {"crf": "24", "preset": "8"}, 63),
 }
 #: Frames a second of pictures.
 DEFAULT_RATE = Fraction(24)
@@ -537,8 +537,10 @@ class VideoSink:
         if codec not in known:
             raise UserError(f"{path}: {kind} does not take {codec}; name a file ending in .mkv")
         os.environ.setdefault("SVT_LOG", "1")  # the encoder of av1 talks a lot
-        encoder, options = CODECS[codec]
+        encoder, options, worst = CODECS[codec]
         if crf is not None:
+            if not 0 <= crf <= worst:
+                raise UserError(f"the quality (crf) of {codec} is from 0 to {worst}, not {crf}")
             options = {**options, "crf": str(crf)}
         stream: Any = self._container.add_stream(encoder, rate=self._style.rate, options=options)
         stream.pix_fmt = "yuv420p10le" if self._style.deep else "yuv420p"
