@@ -95,8 +95,8 @@ def superposed_generate(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Prompt | Sequence[Prompt],
-    k: int = 3,
-    max_new_tokens: int = 10,
+    k: int | None = None,
+    max_new_tokens: int | None = None,
     ngram: Ngrams | None = None,
     **options: Any,
 ) -> list[Drafts]:
@@ -107,8 +107,9 @@ def superposed_generate(
         tokenizer: Its tokenizer.
         prompts: A text, or several; token ids are taken as they are. Those given together are
             read together and give the drafts that they would give one by one.
-        k: How many drafts to make of each.
-        max_new_tokens: How many tokens to add; the paper recommends ten.
+        k: How many drafts to make of each; as the settings say if None, by default three.
+        max_new_tokens: How many tokens to add; as the settings say if None, by default the
+            ten that the paper recommends.
         ngram: Counts that tell drafts apart (see ``ngrams build``); without them the network
             alone ranks the joins.
         options: More arguments of :func:`stream`.
@@ -131,8 +132,8 @@ def stream(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Prompt],
-    k: int = 3,
-    max_new_tokens: int = 10,
+    k: int | None = None,
+    max_new_tokens: int | None = None,
     ngram: Ngrams | None = None,
     settings: Settings | None = None,
     logits_processor: LogitsProcessorList | None = None,
@@ -148,8 +149,8 @@ def stream(
         k: See there.
         max_new_tokens: See there.
         ngram: See there.
-        settings: How to decode; by default as the paper does for k drafts. ``drafts`` and
-            ``max_new_tokens`` are those above, and texts end where the model's do.
+        settings: How to decode; by default as the paper does for k drafts. Texts end where
+            the model's do, whatever they say.
         logits_processor: Changes the distribution that all drafts share. What looks at the
             text so far is shown the prompt with its best draft.
         reset_every: Go on from one draft alone each time so many tokens were added.
@@ -158,10 +159,11 @@ def stream(
     Yields:
         The drafts of each prompt, best first.
     """
+    settings = settings or for_drafts(k or Settings.drafts)
     settings = replace(
-        settings or for_drafts(k),
-        drafts=k,
-        max_new_tokens=max_new_tokens,
+        settings,
+        drafts=settings.drafts if k is None else k,
+        max_new_tokens=settings.max_new_tokens if max_new_tokens is None else max_new_tokens,
         eos=_end_of_text(model, tokenizer),
     )
     ids = [_encode(tokenizer, prompt) for prompt in prompts]
@@ -301,7 +303,7 @@ def custom_generate(
     logits_processor: LogitsProcessorList,
     stopping_criteria: StoppingCriteriaList,
     generation_config: GenerationConfig,
-    drafts: int = 3,
+    drafts: int | None = None,
     ngram: Ngrams | None = None,
     settings: Settings | None = None,
     **model_kwargs: Any,
@@ -318,7 +320,7 @@ def custom_generate(
         logits_processor: Applied to the distribution that all drafts share.
         stopping_criteria: Shown the best draft of each prompt; all must say stop.
         generation_config: Of it the length, the end of text and the form of the result.
-        drafts: k.
+        drafts: k; as the settings say if None, by default three.
         ngram: Counts that tell drafts apart.
         settings: How to decode; by default as the paper does for k drafts.
         model_kwargs: ``attention_mask``, (B, L), says which ids are no padding, and
@@ -340,9 +342,11 @@ def custom_generate(
     if not bool((mask.diff(dim=1) >= 0).all()):
         raise UserError("prompts must be padded on the left: tokenizer.padding_side = 'left'")
     prompts = [row[keep.bool()].tolist() for row, keep in zip(input_ids, mask, strict=True)]
+    settings = settings or for_drafts(drafts or Settings.drafts)
+    k = settings.drafts if drafts is None else drafts
     settings = replace(
-        settings or for_drafts(drafts),
-        drafts=drafts,
+        settings,
+        drafts=k,
         max_new_tokens=generation_config.max_length - input_ids.shape[1],
         eos=_as_tuple(generation_config.eos_token_id),
     )
@@ -367,7 +371,7 @@ def custom_generate(
             break
     found = [ranked(state, settings) for state in states]
     none = Draft((), -torch.inf, finished=False)
-    rows = [draft for row in found for draft in (*row, *[none] * (drafts - len(row)))]
+    rows = [draft for row in found for draft in (*row, *[none] * (k - len(row)))]
     result = sequences([draft.ids for draft in rows])
     if not generation_config.return_dict_in_generate:
         return result

@@ -274,6 +274,20 @@ def test_prompts_may_be_ids_and_must_hold_something(model, tokenizer):
             superposed_generate(model, tokenizer, empty)
 
 
+def test_settings_say_what_the_arguments_do_not(model, tokenizer):
+    settings = Settings(drafts=2, max_new_tokens=4)
+    given = ({"settings": settings}, {"settings": Settings(), "k": 2, "max_new_tokens": 4})
+    ours, same = (superposed_generate(model, tokenizer, "One", **options) for options in given)
+    assert [len(draft.ids) for draft in ours[0].drafts] == [4, 4]
+    assert told(ours) == told(same)
+    ids = tokenizer("One", return_tensors="pt").input_ids
+    options = {"custom_generate": custom_generate, "max_new_tokens": 4}
+    assert model.generate(ids, settings=settings, **options).shape == (2, 7)
+    assert model.generate(ids, settings=settings, drafts=1, **options).shape == (1, 7)
+    with pytest.raises(UserError, match="drafts must be at least 1"):
+        superposed_generate(model, tokenizer, "One", k=0)
+
+
 def test_models_that_cannot_be_fed_mixes_are_refused():
     sizes = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
     t5 = transformers.T5ForConditionalGeneration(transformers.T5Config(vocab_size=32, **sizes))
