@@ -266,18 +266,23 @@ class _Categorical:
     _BINS = 8192
 
     def __init__(self, laws: np.ndarray) -> None:
-        self.cumulative = laws.cumsum(1)
-        self.cumulative /= self.cumulative[:, -1:]
+        cumulative = laws.cumsum(1)
+        cumulative /= cumulative[:, -1:]
         grid = np.arange(self._BINS) / self._BINS
-        guide = [row.searchsorted(grid, side="right") for row in self.cumulative]
-        self.guide = np.array(guide, np.min_scalar_type(laws.shape[1]))
+        guide = [row.searchsorted(grid, side="right") for row in cumulative]
+        self.size = laws.shape[1]
+        self.cumulative = cumulative.ravel()
+        self.guide = np.array(guide, np.min_scalar_type(self.size)).ravel()
 
     def draw(self, rows: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
         """One token from each of the rows (B,), for uniform variables (B,)."""
-        found = self.guide[rows, (uniforms * self._BINS).astype(np.intp)]
-        while (low := self.cumulative[rows, found] <= uniforms).any():
-            found = found + low
-        return found
+        found = self.guide.take(rows * self._BINS + (uniforms * self._BINS).astype(np.intp))
+        places = rows * self.size + found
+        low = np.flatnonzero(self.cumulative.take(places) <= uniforms)
+        while low.size:  # one or two of a batch
+            places[low] += 1
+            low = low[self.cumulative[places[low]] <= uniforms[low]]
+        return places - rows * self.size
 
 
 def sample(
@@ -330,7 +335,7 @@ class _Sampler:
         """The token after ``x`` (B,), for the draws (each, B) of this place."""
         task = self.task
         following = self.rows.draw(x, draws[0])
-        special = task.is_trigger[x]
+        special = task.is_trigger.take(x)
         if self.coin:
             special &= draws[-1] < task.mix_p
         if task.kind == "default":
@@ -339,7 +344,8 @@ class _Sampler:
             other = self.rows.draw(before, draws[1])
         else:
             other = before
-        return np.where(special, other, following)
+        np.copyto(following, other, where=special)
+        return following
 
     def _outputs(self, uniforms: np.ndarray) -> np.ndarray:
         """What follows each token if it is a trigger: (V, B), of draws (k, B)."""
