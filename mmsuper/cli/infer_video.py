@@ -61,7 +61,8 @@ def _check_flags(arguments: argparse.Namespace, to_video: bool) -> None:
     if not to_video and suffix in video_io.VIDEOS | image_io.READABLE:
         raise UserError(f"{arguments.out}: name a video ({endings}), or a folder for PNG files")
     for name in _VIDEO_ONLY:
-        if getattr(arguments, name) not in (None, False) and not to_video:
+        value = getattr(arguments, name)
+        if value is not None and value is not False and not to_video:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag} is for a video ({endings}), not for a folder of PNG files")
     if arguments.tile_overlap is not None and not arguments.tile:
