@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mmsuper.paths import payload_root
 from mmsuper.projects.superposed_decoding.decoding import Settings
 from mmsuper.projects.superposed_decoding.generate import Drafts, Prompt, stream
-from mmsuper.projects.superposed_decoding.presets import for_drafts
+from mmsuper.projects.superposed_decoding.presets import for_drafts, settings_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -48,8 +48,7 @@ class Completer:
 
     def stream(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[list[Drafts]]:
         """The drafts of each prompt after every step; see :func:`generate.stream`."""
-        k, length = settings.drafts, settings.max_new_tokens
-        return stream(self.model, self.tokenizer, prompts, k, length, self.ngrams, settings)
+        return stream(self.model, self.tokenizer, prompts, ngram=self.ngrams, settings=settings)
 
 
 def load(
@@ -73,7 +72,6 @@ def load(
     from mmsuper import configuration
     from mmsuper.apis.devices import pick_device
     from mmsuper.llm import load_model, load_tokenizer
-    from mmsuper.projects.superposed_decoding.evaluation import settings_of
     from mmsuper.projects.superposed_decoding.ngrams import NgramIndex
 
     model = configuration.read(config).model

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from mmsuper.errors import UserError
 from mmsuper.projects.superposed_decoding.decoding import Draft, Settings
-from mmsuper.projects.superposed_decoding.presets import preset
+from mmsuper.projects.superposed_decoding.presets import settings_of
 from mmsuper.registry import MODELS
 
 if TYPE_CHECKING:
@@ -170,19 +169,3 @@ def _until_end(ids: list[int], ends: Sequence[int]) -> Draft:
     """A draft without what fills up a batch after its end; it has no score here."""
     stops = [place for place, token in enumerate(ids, 1) if token in ends]
     return Draft(tuple(ids[: stops[0]] if stops else ids), math.nan, finished=bool(stops))
-
-
-def settings_of(how: Mapping[str, Any]) -> Settings:
-    """Settings by the name of the paper's, and what is to differ from them.
-
-    Raises:
-        UserError: If there is no such preset or setting.
-    """
-    changes = {name: value for name, value in how.items() if name != "preset"}
-    if "weights" in changes:
-        changes["weights"] = tuple(changes["weights"])
-    try:
-        return replace(preset(how["preset"]), **changes)
-    except TypeError as error:
-        known = ", ".join(Settings.__dataclass_fields__)
-        raise UserError(f"superposed decoding has the settings {known}: {error}") from error

@@ -6,6 +6,10 @@ mean perplexity of the drafts (three, where not said otherwise).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from mmsuper.errors import UserError
 from mmsuper.projects.superposed_decoding.decoding import Settings
 
@@ -42,3 +46,19 @@ def preset(name: str) -> Settings:
 def for_drafts(drafts: int) -> Settings:
     """The paper's settings for a number of drafts, or those for three with as many."""
     return PRESETS.get(f"p15_d{drafts}", Settings(drafts=drafts))
+
+
+def settings_of(how: Mapping[str, Any]) -> Settings:
+    """Settings by the name of the paper's, and what is to differ from them.
+
+    Raises:
+        UserError: If there is no such preset or setting.
+    """
+    changes = {name: value for name, value in how.items() if name != "preset"}
+    if "weights" in changes:
+        changes["weights"] = tuple(changes["weights"])
+    try:
+        return replace(preset(how["preset"]), **changes)
+    except TypeError as error:
+        known = ", ".join(Settings.__dataclass_fields__)
+        raise UserError(f"superposed decoding has the settings {known}: {error}") from error
