@@ -42,10 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     _check_flags(arguments, to_video)
     clip = video_io.open_clip(arguments.inputs, _rate(arguments.frame_rate))
     skip = _check_video(arguments, clip) if to_video else _check_folder(arguments, clip)
-    if skip and skip == clip.count:
+    # A video's count is what its header says.
+    if skip and skip == clip.count and isinstance(clip, video_io.PictureClip):
         print(f"0 frames done, all {skip} are there")
         return 0
-    batch.check_writable([out.parent if to_video else out])
+    folders = [out.parent if to_video else out]
+    if arguments.cache_folder is not None:
+        folders.append(Path(arguments.cache_folder))
+    batch.check_writable(folders)
     return _Worker(arguments, clip, to_video, skip).work()
 
 
@@ -194,6 +198,7 @@ class _Worker:
         It is read twice: by the network, which is ahead, and for what goes with a result.
         """
         from mmsuper.data.video_io import interruptions_wait
+        from mmsuper.errors import UserError
 
         steps = None if self.clip.count is None else enlarge.steps(self.clip.count, self.skip)
         name, started = self.clip.source.name, time.monotonic()
@@ -215,6 +220,8 @@ class _Worker:
             self.size = f"{pixels.shape[1]}x{pixels.shape[0]}"
             speed = self.done / (time.monotonic() - started)
             bar.update(task, description=f"{name}  {speed:.2f} frames/s")
+        if not self.done and not self.skip:
+            raise UserError(f"no frame of {self.clip.source} could be decoded")
 
 
 def _page(before: np.ndarray, after: np.ndarray, scale: int) -> np.ndarray:

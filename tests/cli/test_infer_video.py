@@ -174,9 +174,29 @@ def test_unreadable_frames_are_named_and_left_out(tmp_path, model, clip, capsys)
     assert 0 < len(frames_of(tmp_path / "b.mp4")) < 5
 
 
+def test_without_a_frame_there_is_no_file(tmp_path, model, capsys):
+    (tmp_path / "a.png").write_text("no picture")
+    assert infer(model, tmp_path / "a.png", "-o", tmp_path / "out" / "b.mp4") == 2
+    assert "could be decoded" in " ".join(capsys.readouterr().err.split())
+    assert files_in(tmp_path / "out") == []
+
+
 def test_a_picture_is_a_clip_of_one_frame(tmp_path, model, clip):
-    assert infer(model, clip / "3.png", "-o", tmp_path / "out", "--mode", "recomputed") == 0
+    assert (
+        infer(
+            model,
+            clip / "3.png",
+            "-o",
+            tmp_path / "out",
+            "--mode",
+            "recomputed",
+            "--cache-folder",
+            tmp_path / "cache",
+        )
+        == 0
+    )
     assert files_in(tmp_path / "out") == ["3.png"]
+    assert files_in(tmp_path / "cache") == []
 
 
 @pytest.mark.parametrize(
