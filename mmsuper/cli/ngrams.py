@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from mmsuper.projects.superposed_decoding.ngrams import NgramIndex
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``ngrams``."""
@@ -63,22 +65,33 @@ def run(arguments: argparse.Namespace) -> int:
         index = ngrams.NgramIndex.open(arguments.index)
         index.verify()
     else:
-        with _progress() as progress:
-            common = {"jobs": arguments.jobs, "key": arguments.key, "progress": progress}
-            if arguments.action == "build":
-                target, how = arguments.output, ngrams.build
-                common["orders"] = arguments.orders
-            else:
-                target, how = arguments.index, ngrams.update
-            index = how(
-                folder=target, texts=arguments.texts, tokenizer=arguments.tokenizer, **common
-            )
+        index = _count(arguments)
     print(f"{index.folder}: {index.documents:,} documents, {index.tokens:,} tokens of ", end="")
     print(f"{index.tokenizer or 'unknown meaning'} ({index.vocab_size:,} in its vocabulary)")
     for order, entries in index.ngrams.items():
         print(f"  {entries:>13,} different n-grams of {order} tokens")
     print(f"  {index.bytes / 1e6:.1f} MB")
     return 0
+
+
+def _count(arguments: argparse.Namespace) -> NgramIndex:
+    from mmsuper.errors import UserError
+    from mmsuper.projects.superposed_decoding import ngrams
+
+    common = {"texts": arguments.texts, "tokenizer": arguments.tokenizer}
+    common |= {"jobs": arguments.jobs, "key": arguments.key}
+    try:
+        with _progress() as progress:
+            if arguments.action == "update":
+                return ngrams.update(arguments.index, progress=progress, **common)
+            return ngrams.build(
+                folder=arguments.output, orders=arguments.orders, progress=progress, **common
+            )
+    except OSError as error:
+        raise UserError(
+            f"{error.strerror}: {error.filename or 'the index'}; what is done so far is kept, "
+            "start again to go on"
+        ) from error
 
 
 @contextmanager

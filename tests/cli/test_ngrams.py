@@ -1,11 +1,13 @@
 """The verb ngrams: what it prints, and what it refuses."""
 
+import errno
 import json
 
 import pytest
 from tiny_completer import save
 
 from mmsuper.cli import main
+from mmsuper.projects.superposed_decoding import counting
 from mmsuper.projects.superposed_decoding.ngrams import NgramIndex
 
 
@@ -68,3 +70,15 @@ def test_what_cannot_be_built(folder, index, tmp_path, capsys):
     wrong = ["--tokenizer", tmp_path / "nowhere"]
     assert "tokenizer" in refused(["build", folder / "prose.txt", *target, *wrong], capsys)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_is_said_in_a_sentence(folder, tmp_path, capsys, monkeypatch):
+    def full(path, run):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(counting, "save_run", full)
+    words = ["build", folder / "prose.txt", "-o", tmp_path / "new", "--tokenizer", folder / "tiny"]
+    found = refused([*words, "-j", "1"], capsys)
+    assert "No space left on device" in found and "start again to go on" in found
+    monkeypatch.undo()
+    build(folder, tmp_path / "new")
