@@ -72,7 +72,7 @@ def list_models(pattern: str = "*") -> list[ModelInfo]:
         for model in _read_index()
         if any(
             fnmatch.fnmatchcase(text.lower(), wanted)
-            for text in (model.name, model.project, model.paper)
+            for text in (model.name, model.project, model.paper, model.alias)
         )
     ]
 

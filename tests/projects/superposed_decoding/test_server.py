@@ -12,7 +12,7 @@ import tiny_completer
 import uvicorn
 from scripted_completer import Scripted
 
-from mmsuper.errors import UserError
+from mmsuper.cli import main
 from mmsuper.projects.superposed_decoding import server
 from mmsuper.projects.superposed_decoding.completions import Limits
 from mmsuper.projects.superposed_decoding.generate import superposed_generate
@@ -235,8 +235,8 @@ def test_the_page_loads_nothing_from_elsewhere(refusing):
     assert "//" not in page.text.replace("/v1/", "").split("<script>")[0]
 
 
-def test_a_port_that_is_taken_is_named():
+def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(capsys):
     with server.listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"127.0.0.1, port {port}: .*in use"):
-            server.listen("127.0.0.1", port)
+        assert main(["serve", "--port", str(port), "--weights", "nowhere"]) == 2
+    assert f"cannot listen at 127.0.0.1, port {port}: " in capsys.readouterr().err

@@ -9,6 +9,7 @@ INDEX = "Import:\n  - configs/alpha/metafile.yml\n  - configs/beta/metafile.yml\
 ALPHA = """
 Collections:
 - Name: AlphaNet
+  Alias: AN
   Paper: {Title: 'Alpha: A Network', URL: 'https://example.org'}
   Task: [Image Super-Resolution]
 Models:
@@ -77,7 +78,7 @@ def test_a_bundled_checkpoint_counts_only_if_it_is_there(payload):
     assert models.find_model("alpha-lost_x2").weights is None
 
 
-@pytest.mark.parametrize("name", ["alpha", "AlphaNet", "ALPHA"])
+@pytest.mark.parametrize("name", ["alpha", "AlphaNet", "ALPHA", "an"])
 def test_a_paper_means_its_first_model_with_a_checkpoint(payload, name):
     assert models.find_model(name).name == "alpha-tiny_x2"
 
@@ -97,6 +98,13 @@ def test_patterns(payload):
 def test_an_unknown_name_names_the_nearest(payload):
     with pytest.raises(UserError, match=r"did you mean .*alpha-tiny_x2"):
         models.find_model("alpha-tny_x2")
+
+
+def test_a_project_without_a_module_is_nothing_for_the_command_that_wants_it():
+    found = models.project_module("dlgsanet", "convert")
+    assert found.__name__ == "mmsuper.projects.dlgsanet.convert"
+    with pytest.raises(UserError, match="dlgsanet is nothing for this command: .* 'server'"):
+        models.project_module("dlgsanet", "server")
 
 
 def test_a_missing_metafile_is_an_error(payload):
