@@ -41,8 +41,6 @@ from mmsuper.registry import MODELS
 
 # Frames whose flow or features are computed at once.
 CHUNK = 8
-# Smaller frames are continued by their borders: flow needs some room.
-SMALLEST = 64
 
 
 def _precise(dtype: torch.dtype) -> torch.dtype:
@@ -472,6 +470,8 @@ class TTVSR(nn.Module):
         num_blocks: Residual blocks that a frame passes in either direction.
         stride: Side s of a token in pixels, a multiple of 4.
         frame_stride: Every so many frames is a key frame.
+        smallest: Frames with smaller sides are continued by their borders, because flow needs
+            some room.
         with_cp: Keep less in training: what the residual blocks make is computed again in
             the backward pass.
         flow_init_cfg: ``dict(type='Pretrained', checkpoint=PATH)``, the weights of the flow
@@ -488,6 +488,7 @@ class TTVSR(nn.Module):
         num_blocks: int = 60,
         stride: int = 4,
         frame_stride: int = 3,
+        smallest: int = 64,
         with_cp: bool = False,
         flow_init_cfg: dict | None = None,
     ) -> None:
@@ -495,6 +496,7 @@ class TTVSR(nn.Module):
         if stride < 4 or stride % 4:
             raise ValueError(f"stride must be a multiple of 4, not {stride}")
         self.stride, self.frame_stride = stride, frame_stride
+        self.smallest = smallest
         self.with_cp = with_cp
         self.flow_init_cfg = flow_init_cfg
         self.spynet = SPyNet()
@@ -539,7 +541,7 @@ class TTVSR(nn.Module):
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Frames (T, N, 3, H, W), continued by their borders to the smallest size possible."""
-        height, width = (max(SMALLEST - side, 0) for side in frames.shape[-2:])
+        height, width = (max(self.smallest - side, 0) for side in frames.shape[-2:])
         if not height and not width:
             return frames
         continued = F.pad(frames.flatten(0, 1), (0, width, 0, height), mode="replicate")

@@ -4,7 +4,7 @@ load_pair = dict(type='mmsuper.LoadPictures', keys=['img', 'gt'], cache=True)
 train_pipeline = [
     frames,
     load_pair,
-    dict(type='mmsuper.PairedCrop', size=64),
+    dict(type='mmsuper.PairedCrop', size=32),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='horizontal'),
     dict(type='Flip', keys=['img', 'gt'], flip_ratio=0.5, direction='vertical'),
     dict(type='RandomTransposeHW', keys=['img', 'gt'], transpose_ratio=0.5),
@@ -23,7 +23,7 @@ train_dataloader = dict(
         type='BasicFramesDataset',
         data_root=data_root,
         data_prefix=dict(img='train/LRx4', gt='train/HR'),
-        num_input_frames=8,
+        num_input_frames=6,
         pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=1,
