@@ -100,23 +100,23 @@ def make_clips(folder: Path) -> None:
     for split, clips in CLIPS.items():
         for clip, source in clips.items():
             rng = np.random.default_rng([len(split), int(clip)])
-            for index, frame in enumerate(_camera_ride(picture(*source), rng)):
+            for index, frame in enumerate(camera_ride(picture(*source), rng, CLIP_FRAMES)):
                 name = Path(clip) / f"{index:08d}.png"
                 save(folder / split / "HR" / name, frame, compress_level=3)
                 low = imresize(frame, 1 / 4)
                 save(folder / split / "LRx4" / name, low, compress_level=3)
 
 
-def _camera_ride(image: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+def camera_ride(image: np.ndarray, rng: np.random.Generator, length: int) -> list[np.ndarray]:
     """Frames seen by a camera that moves from one random view of a picture to another."""
     margin = 12
     start, end = rng.uniform(size=2), rng.uniform(size=2)
     zoom_start, zoom_end = rng.uniform(1.0, 1.3, size=2)
     turn_start, turn_end = rng.uniform(-2, 2, size=2)
-    shake = rng.normal(0, 0.4, size=(CLIP_FRAMES, 2))
+    shake = rng.normal(0, 0.4, size=(length, 2))
     size, room = np.array(CLIP_SIZE), np.array(image.shape[:2]) - 2 * margin
     frames = []
-    for time, jitter in zip(np.linspace(0, 1, CLIP_FRAMES), shake, strict=True):
+    for time, jitter in zip(np.linspace(0, 1, length), shake, strict=True):
         zoom = zoom_start + time * (zoom_end - zoom_start)
         zoom = min(zoom, *(room / size))
         free = room - size * zoom
