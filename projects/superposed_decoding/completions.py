@@ -78,7 +78,7 @@ class CompletionRequest(BaseModel):
     prompt: str | list[str] | list[int] | list[list[int]]
     n: int | None = Field(None, ge=1)
     max_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, allow_inf_nan=False)
+    temperature: float | None = Field(None, ge=0, le=2)
     stop: str | list[str] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -177,8 +177,9 @@ def settings_of(body: CompletionRequest, completer: Completer, limits: Limits) -
             raise ApiError(400, f"{name}: at most {most} here, not {value}", name)
     settings = completer.settings_for(body.n or limits.drafts)
     length = body.max_tokens or min(settings.max_new_tokens, limits.max_tokens)
-    # A temperature of 0 asks for what is so at any: the same answer every time.
-    temperature = body.temperature or settings.temperature
+    # A temperature of 0 asks for what is so at any: the same answer every time. Very small ones
+    # overflow, and single out the most probable token long before.
+    temperature = max(body.temperature, 0.01) if body.temperature else settings.temperature
     return replace(settings, max_new_tokens=length, temperature=temperature)
 
 

@@ -122,6 +122,10 @@ def test_stop_sequences_end_texts_and_are_not_in_them(serving, stream):
 
 REFUSED = {
     "not JSON": ("{", 400, None, None),
+    "not UTF-8": (b'{"prompt": "\xff"}', 400, None, None),
+    "deeply nested": ('{"prompt": ' + 100_000 * "[", 400, None, None),
+    "half a character": ('{"prompt": "\\ud800"}', 400, "prompt", None),
+    "no number": ('{"prompt": "a", "temperature": NaN}', 400, "temperature", None),
     "not an object": ("[]", 400, None, None),
     "no prompt": ({}, 400, "prompt", None),
     "a number as prompt": ({"prompt": 5}, 400, "prompt", None),
@@ -163,7 +167,7 @@ def refusing():
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_answered_is_refused_in_openai_s_form(refusing, case):
     body, status, param, code = REFUSED[case]
-    content = body if isinstance(body, str) else json.dumps(body)
+    content = body if isinstance(body, str | bytes) else json.dumps(body)
     headers = {"Content-Type": "application/json"}
     answer = refusing("POST", "/v1/completions", content=content, headers=headers)
     assert answer.status_code == status
