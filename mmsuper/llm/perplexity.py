@@ -14,6 +14,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from mmsuper.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,7 +77,9 @@ def perplexity(
     """
     import torch
 
-    text = torch.as_tensor(ids, dtype=torch.long).reshape(-1)
+    # A copy, because ids may be mapped from a file that cannot be written.
+    text = ids if isinstance(ids, torch.Tensor) else torch.as_tensor(np.array(ids))
+    text = text.long().reshape(-1)
     total, count = 0.0, 0
     for begin, end, scored in windows(len(text), window, stride):
         part = text[None, begin:end].to(model.device)

@@ -133,7 +133,7 @@ def read(path: Path, field: str = "text") -> Iterable[str]:
 
 
 def _read_lines(path: Path, text: str, field: str) -> Iterator[str]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         try:
             document = json.loads(line)[field] if line.strip() else ""
         except (json.JSONDecodeError, KeyError, TypeError) as error:
