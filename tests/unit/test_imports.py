@@ -8,7 +8,8 @@ import pytest
 from mmsuper.cli import VERBS
 
 HEAVY = {"torch", "mmengine", "numpy", "cv2", "rich", "PIL"}
-OPTIONAL = {"transformers", "diffusers", "docker", "bitsandbytes", "mmdet", "mmseg", "mmpretrain"}
+OPTIONAL = {"diffusers", "docker", "mmdet", "mmseg", "mmpretrain"}
+OPTIONAL |= {"transformers", "datasets", "accelerate", "peft", "lm_eval", "bitsandbytes"}
 
 
 def modules_after(code):
