@@ -55,6 +55,12 @@ class DynamicsHook(Hook):
         if "task" not in getattr(dataset, "metainfo", {}):
             raise UserError("DynamicsHook measures toy models, trained on mmsuper.BigramBackcopy")
         self.task = dataset.metainfo["task"]
+        size = network_of(bare(runner.model)).vocab_size
+        if size != self.task.vocab_size:
+            raise UserError(
+                f"the data have {self.task.vocab_size} tokens, <s> and the delimiter included, and "
+                f"the model {size}; set model.network.vocab_size={self.task.vocab_size}"
+            )
         tokens = sample(self.task, dataset.sampler.length, self.sequences, self.seed)
         self.tokens = torch.from_numpy(tokens)
         self.lines = read(runner.work_dir, runner.iter) if runner.iter else []

@@ -213,6 +213,7 @@ class ToyTransformer(nn.Module):
                 return nn.Linear(dim, dim, bias=False)
             return FeedForward(dim, hidden_dim or 4 * dim)
 
+        self.vocab_size = vocab_size
         self.tok_embeddings = nn.Embedding(vocab_size, dim)
         self.pos_embeddings = nn.Embedding(max_length, dim)
         table = sines_and_cosines(max_length, dim) if sin_cos else None

@@ -78,6 +78,14 @@ def test_figures_are_drawn_from_a_work_dir(run, tmp_path):
     assert figures.table({"run": values}).count("|") == 3 * (len(values) + 2)
 
 
+def test_a_text_of_other_size_is_refused_in_a_sentence(tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("so many words " * 9)
+    counts = [f"{part}_dataloader.dataset.counts={tmp_path}/text.txt" for part in ("train", "val")]
+    words = ["--work-dir", str(tmp_path / "run"), "--cfg-options", *TINY, *counts]
+    assert main(["train", str(CONFIGS / "toy-1l_adamw_bb-small.py"), *words]) == 2
+    assert "set model.network.vocab_size=12" in capsys.readouterr().err
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"dynamics\.jsonl"):
         figures.Run.read(tmp_path)
