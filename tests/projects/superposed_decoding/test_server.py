@@ -1,6 +1,8 @@
 """The server, asked by OpenAI's own client and by rude ones."""
 
 import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -50,6 +52,21 @@ def client_of(address):
 
 def complete(address, **body):
     return client_of(address).completions.create(**{"model": "scripted", "prompt": "a", **body})
+
+
+def is_up(address):
+    try:
+        return httpx.get(f"{address}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_until(holds):
+    for _ in range(1000):
+        if holds():
+            return
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
 
 
 def joined(events):
@@ -226,10 +243,7 @@ def test_a_client_that_does_not_read_keeps_nobody_waiting(serving):
             b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
         )
         assert deaf.recv(15) == b"HTTP/1.1 200 OK"
-        for _ in range(100):
-            if httpx.get(f"{address}/health").json()["running"] == 0:
-                break
-            time.sleep(0.02)
+        wait_until(lambda: httpx.get(f"{address}/health").json()["running"] == 0)
         assert complete(address, n=1).choices
 
 
@@ -244,3 +258,22 @@ def test_a_port_that_is_taken_is_said_before_a_model_is_loaded(capsys):
         port = taken.getsockname()[1]
         assert main(["serve", "--port", str(port), "--weights", "nowhere"]) == 2
     assert f"cannot listen at 127.0.0.1, port {port}: " in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_serve_says_where_it_is_and_a_signal_ends_it_well(capsys):
+    with server.listen("127.0.0.1", 0) as free:
+        address = server.address(free)
+    told = []
+
+    def complete_then_stop():
+        wait_until(lambda: is_up(address))
+        told.extend(complete(address, model="tiny-llama", prompt="The", n=2).choices)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Thread(target=complete_then_stop, daemon=True).start()
+    assert main(["serve", "--port", address.rpartition(":")[2], "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == f"tiny-llama at {address} (Ctrl-C stops)\nstopped\n"
+    assert len(told) == 2 and all(choice.text for choice in told)
+    assert signal.getsignal(signal.SIGTERM) is before
