@@ -4,6 +4,7 @@ _base_ = ['../_base_/llm/drafts.py', '../_base_/runtime/default.py']
 llama = 'demo/weights/tiny-llama'
 model = dict(
     pretrained=llama,
+    dtype='float32',
     ngrams='data/ngrams/sample',
     decoders=dict(
         network_only=dict(preset='p15_d3', smoothing=None),
@@ -14,7 +15,7 @@ test_dataloader = dict(
     dataset=dict(
         data_root='data/samples/text', files=['prose/val.txt'], tokenizer=llama, count=200))
 test_evaluator = [
-    dict(type='mmsuper.DraftPerplexity', scorer=llama),
+    dict(type='mmsuper.DraftPerplexity', scorer=llama, dtype='float32'),
     dict(type='mmsuper.DraftVariety'),
     dict(type='mmsuper.DraftLatency'),
 ]

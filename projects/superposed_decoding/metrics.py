@@ -114,6 +114,8 @@ class _DraftMetric(BaseMetric):
         collect_device: Where results of several processes are gathered.
     """
 
+    default_prefix = ""
+
     def __init__(self, prefix: str | None = None, collect_device: str = "cpu") -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmengine.structures import BaseDataElement
@@ -19,6 +19,7 @@ class _Prompts(Dataset):
     """Prompts as ids, with what a decoder and a metric must know of each."""
 
     prompts: list[tuple[list[int], dict[str, Any]]]
+    metainfo: ClassVar[dict] = {}  # nothing, but MMEngine asks
 
     def __len__(self) -> int:
         return len(self.prompts)
