@@ -4,9 +4,10 @@
     python benchmarks/language_model.py FOLDER
 
 All have the folder's tokenizer, were trained on the sample texts' training parts and are
-scored on their held-out parts, each domain as one text. The trigram model mixes the relative
-frequencies of trigrams, bigrams, unigrams and a uniform distribution; the weights come from
-the last twentieth of the training texts by expectation maximisation.
+scored on their held-out parts, each domain as one text, which the model sees in windows of 256
+tokens side by side. The trigram model mixes the relative frequencies of trigrams, bigrams,
+unigrams and a uniform distribution; the weights come from the last twentieth of the training
+texts by expectation maximisation.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mmsuper.llm import load_model, perplexity
 from mmsuper.llm.texts import TextWindows
 
 ROOT = Path(__file__).resolve().parents[1]
-WINDOW, STRIDE = 256, 128
+WINDOW = 256
 
 
 class NGrams:
@@ -80,7 +81,7 @@ def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.nda
 def texts(folder: str, split: str) -> TextWindows:
     """A part of the sample texts in a folder's tokens."""
     names = {domain: f"{domain}/{split}.txt" for domain in ("prose", "code")}
-    return TextWindows(names, folder, WINDOW, STRIDE, data_root="data/samples/text")
+    return TextWindows(names, folder, WINDOW, data_root="data/samples/text")
 
 
 def main() -> None:
@@ -98,7 +99,7 @@ def main() -> None:
     rows = {
         "unigram": NGrams(trained_on, 1, size).perplexity,
         "trigram, interpolated": NGrams(trained_on, 3, size).perplexity,
-        Path(folder).name: lambda ids: perplexity(model, ids, WINDOW, STRIDE),
+        Path(folder).name: lambda ids: perplexity(model, ids, WINDOW),
     }
     counts = held_out.metainfo["texts"]
     print(
