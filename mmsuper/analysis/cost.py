@@ -45,11 +45,14 @@ def count(
 
     Args:
         build: Makes the model.
-        shape: (C, H, W) of the one picture that goes in.
+        shape: (C, H, W) of the one picture, or (T, C, H, W) of the one clip, that goes in.
         depth: How many levels of modules to list.
 
     Returns:
         The network itself, then its modules down to ``depth`` in the order of definition.
+
+    Raises:
+        UserError: If the network does not take such an input.
     """
     model = build()
     try:
@@ -57,7 +60,10 @@ def count(
     except (NotImplementedError, RuntimeError):
         # Something in it looks at values, as non-maximum suppression does.
         model = build()
-        operations = _operations(model, torch.rand(1, *shape))
+        try:
+            operations = _operations(model, torch.rand(1, *shape))
+        except (NotImplementedError, RuntimeError, ValueError) as error:
+            raise network.misfit((1, *shape), model, error) from error
     root, _ = network.as_function(model)
     costs = []
     for name, module in root.named_modules():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mmsuper.apis.models import task_of
 from mmsuper.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ SHAPES = {
     "mmpretrain": (3, 224, 224),
     "mmseg": (3, 512, 512),
 }
+# Of a clip, (T, C, H, W).
+CLIP = (5, 3, 64, 64)
 
 
 def build(config: Config) -> torch.nn.Module:
@@ -41,13 +44,17 @@ def build(config: Config) -> torch.nn.Module:
         return MODELS.build(content).eval()
 
 
-def default_shape(config: Config) -> tuple[int, int, int]:
+def default_shape(config: Config) -> tuple[int, ...]:
     """Input size to measure at where none is asked for."""
+    if task_of(config).startswith("video"):
+        return CLIP
     return SHAPES.get(config.get("default_scope", ""), (3, 224, 224))
 
 
 def as_function(model: torch.nn.Module) -> tuple[torch.nn.Module, Callable[[torch.Tensor], Any]]:
-    """The network inside a model, and a function of one (N, C, H, W) tensor that runs it.
+    """The network inside a model, and a function of one tensor that runs it.
+
+    It takes pictures, (N, C, H, W), or a video network's clips, (N, T, C, H, W).
 
     A restoration model's network is its generator. Other models are run in the mode that
     OpenMMLab calls ``tensor``: forward without loss and without post-processing.
@@ -58,6 +65,15 @@ def as_function(model: torch.nn.Module) -> tuple[torch.nn.Module, Callable[[torc
     if not hasattr(model, "data_preprocessor"):
         return model, model
     return model, functools.partial(_run_host_model, model)
+
+
+def misfit(shape: tuple[int, ...], model: torch.nn.Module, error: Exception) -> UserError:
+    """What to say of an input that a model does not take."""
+    kind, reason = type(model).__name__, str(error).splitlines()[0]
+    return UserError(
+        f"random numbers of shape {shape} do not go through {kind}: {reason} "
+        "(pictures and clips are what can be measured; --shape says their size)"
+    )
 
 
 # Papers count the heads of a two-stage detector for this many boxes and masks.

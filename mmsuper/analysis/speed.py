@@ -30,7 +30,7 @@ class Speed:
     Attributes:
         device: Name of the device.
         threads: Threads that PyTorch used on the CPU.
-        shape: (N, C, H, W) of the input.
+        shape: (N, C, H, W) of pictures, or (N, T, C, H, W) of clips.
         compiled: Whether the network was compiled.
         runs: How many passes were timed.
         median: Seconds of the median pass.
@@ -68,7 +68,7 @@ def measure(
     Args:
         config: Config file.
         options: ``--cfg-options``.
-        shape: (N, C, H, W) of the input.
+        shape: (N, C, H, W) of pictures, or (N, T, C, H, W) of clips.
         device: A name that ``torch.device`` takes.
         compiled: Whether to run it through ``torch.compile``.
         seconds: How long to time passes; at least three are timed.
@@ -111,6 +111,8 @@ def _measure(
         times = _times(run, seconds)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise UserError(f"{shape} does not fit into the memory of {device}: {error}") from error
+    except (NotImplementedError, RuntimeError, ValueError) as error:
+        raise network.misfit(shape, model, error) from error
     return Speed(
         device=torch.cuda.get_device_name(device) if device.startswith("cuda") else device,
         threads=torch.get_num_threads(),

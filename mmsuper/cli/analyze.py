@@ -46,9 +46,10 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shape",
         type=int,
-        nargs=3,
-        metavar=("C", "H", "W"),
-        help="size of the input; default: what the host library's papers use",
+        nargs="+",
+        metavar="N",
+        help="size of the input, C H W of a picture or T C H W of a clip; default: what the "
+        "host library's papers use, and 5 frames of 64x64",
     )
     add_cfg_options(parser)
 

@@ -105,6 +105,23 @@ def test_cost_of_a_config(config, capsys):
     assert found["multiply_adds"] == network.flops(16, 20)
 
 
+def test_cost_of_a_video_network_is_that_of_a_clip(tmp_path, capsys):
+    path = tmp_path / "video.py"
+    path.write_text(
+        "model = dict(generator=dict(type='mmsuper.TTVSR', mid_channels=8, num_blocks=1))\n"
+        "model['type'] = 'mmsuper.TTVSREditor'\nmodel['pixel_loss'] = dict(type='L1Loss')\n"
+        "default_scope = 'mmagic'\n"
+    )
+    words = ["analyze", "cost", str(path), "--json", "--shape"]
+    assert main([*words, "2", "3", "64", "64"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    trunk = next(module for module in found["modules"] if module["name"] == "trunk")
+    # Of two frames in both directions: 16 to 8 channels, then a block's two convolutions.
+    assert trunk["multiply_adds"] == 4 * 64 * 64 * 9 * (16 * 8 + 2 * 8 * 8)
+    assert main([*words, "64", "64"]) == 2
+    assert "(1, 64, 64) do not go through" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_speed_of_a_config_on_a_cpu(config, capsys):
     words = ["--shape", "3", "16", "20", "--batch", "2", "--device", "cpu", "--seconds", "0"]
