@@ -77,7 +77,7 @@ def load(
     model = configuration.read(config).model
     if weights is None:
         weights = _shipped(model.pretrained)
-        if ngrams is None and Path(model.ngrams).is_dir():
+        if ngrams is None and model.get("ngrams") and Path(model.ngrams).is_dir():
             ngrams = model.ngrams
     tokenizer = load_tokenizer(weights)
     return Completer(
