@@ -16,7 +16,7 @@ from mmsuper.registry import HOOKS
 
 @HOOKS.register_module()
 class SavePicturesHook(Hook):
-    """Write every prediction of a test as a PNG, named after its input.
+    """Write every prediction of a test as a PNG, named after its input; a clip's in a folder.
 
     Restored pictures are written as they are; other predictions (boxes, masks, classes) are
     drawn into the input by the config's visualizer.
@@ -46,36 +46,42 @@ class SavePicturesHook(Hook):
     ) -> None:
         """Write the predictions of a batch."""
         for number, sample in enumerate(outputs or []):
-            source = _source(sample)
-            name = source.stem if source else f"{batch_idx:06d}_{number}"
-            picture = _restored(sample)
-            if picture is None:
-                picture = _drawn(runner, name, source, sample)
+            sources = _sources(sample)
+            restored = _restored(sample)
+            if restored is not None and restored.ndim == 4:
+                for source, frame in zip(sources, restored, strict=True):
+                    _write(self.folder / source.parent.name / f"{source.stem}.png", frame)
+                continue
+            name = sources[0].stem if sources else f"{batch_idx:06d}_{number}"
+            picture = _drawn(runner, name, sources, sample) if restored is None else restored
             _write(self.folder / f"{name}.png", picture)
 
 
-def _source(sample: Any) -> Path | None:
-    path = sample.get("img_path") or sample.get("gt_path")
-    path = path[0] if isinstance(path, (list, tuple)) else path
-    return Path(path) if path else None
+def _sources(sample: Any) -> list[Path]:
+    """The file of a picture, or those of a clip's frames; none if it does not say."""
+    paths = sample.get("img_path") or sample.get("gt_path") or []
+    return [Path(path) for path in (paths if isinstance(paths, (list, tuple)) else [paths])]
 
 
 def _restored(sample: Any) -> np.ndarray | None:
-    """The picture (H, W, 3), RGB, that a restoration model predicted; None from other models."""
+    """What a restoration model predicted, (H, W, 3) or of a clip (T, H, W, 3), RGB.
+
+    None from other models.
+    """
     output = sample.get("output")
     prediction = output.get("pred_img") if output is not None else None
-    if prediction is None or prediction.ndim != 3:
+    if prediction is None:
         return None
     array = prediction.detach().cpu().float().clamp(0, 255).round().byte().numpy()
-    return array[::-1].transpose(1, 2, 0)  # mmagic's editors hand out BGR
+    return np.moveaxis(array[..., ::-1, :, :], -3, -1)  # mmagic's editors hand out BGR
 
 
-def _drawn(runner: Any, name: str, source: Path | None, sample: Any) -> np.ndarray:
+def _drawn(runner: Any, name: str, sources: list[Path], sample: Any) -> np.ndarray:
     import mmcv
 
-    if source is None:
+    if not sources:
         raise UserError("--show-dir cannot tell which picture a prediction belongs to")
-    image = mmcv.imread(str(source), channel_order="rgb")
+    image = mmcv.imread(str(sources[0]), channel_order="rgb")
     runner.visualizer.add_datasample(name, image, data_sample=sample, show=False, draw_gt=False)
     return runner.visualizer.get_image()
 
@@ -83,5 +89,6 @@ def _drawn(runner: Any, name: str, source: Path | None, sample: Any) -> np.ndarr
 def _write(path: Path, picture: np.ndarray) -> None:
     from PIL import Image
 
+    path.parent.mkdir(exist_ok=True)
     with replacing(path) as temporary:
         Image.fromarray(np.ascontiguousarray(picture)).save(temporary, format="PNG")

@@ -1,15 +1,20 @@
 """TTVSR in MMEngine: its loss, predictions, frozen flow, and a training that is interrupted."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS, DefaultScope, init_default_scope
+from skimage.io import imread
 
 from mmsuper import configuration
 from mmsuper.cli import main
 from mmsuper.data import samples
 from mmsuper.data.samples import restoration
+from mmsuper.evaluation.functional import psnr
 from mmsuper.paths import payload_root
 from mmsuper.projects.ttvsr.convert import to_official
 from mmsuper.projects.ttvsr.editor import middle, mirrored_twice
@@ -156,7 +161,16 @@ def test_test_takes_the_authors_file_and_says_psnr_by_clip(folder, monkeypatch, 
     theirs = {**to_official(network), "step_counter": torch.zeros(1)}
     torch.save({"state_dict": theirs, "meta": {}}, "authors.pth")
     options = [f"model.generator.{key}={value}" for key, value in TINY.items()]
-    words = ["test", str(SAMPLE), "authors.pth", "--cfg-options", *options]
+    words = ["test", str(SAMPLE), "authors.pth", "--show-dir", "shown", "--cfg-options", *options]
     assert main(words) == 0
     printed = capsys.readouterr().out
     assert "PSNR" in printed and "000" in printed
+
+    # The frames shown are those that were measured, in the order of the truth's colours.
+    shown = sorted(Path("shown/000").iterdir())
+    truth = [Path("data/samples/clips/val/HR/000", path.name) for path in shown]
+    values = [psnr(imread(a), imread(b)) for a, b in zip(shown, truth, strict=True)]
+    assert len(shown) == 4
+    (metrics,) = Path("work_dirs").glob("*/test/metrics.json")
+    measured = json.loads(metrics.read_text())["test"]["PSNR"]
+    assert measured == pytest.approx(sum(values) / 4, abs=1e-3)
