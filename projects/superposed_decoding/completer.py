@@ -75,14 +75,15 @@ def load(
     from mmsuper.projects.superposed_decoding.ngrams import NgramIndex
 
     model = configuration.read(config).model
+    dtype = None
     if weights is None:
-        weights = _shipped(model.pretrained)
+        weights, dtype = _shipped(model.pretrained), model.get("dtype")
         if ngrams is None and model.get("ngrams") and Path(model.ngrams).is_dir():
             ngrams = model.ngrams
     tokenizer = load_tokenizer(weights)
     return Completer(
         name=Path(weights).resolve().name if Path(weights).is_dir() else str(weights),
-        model=load_model(weights, device=pick_device(device)),
+        model=load_model(weights, dtype, pick_device(device)),
         tokenizer=tokenizer,
         ngrams=None if ngrams is None else NgramIndex.open(ngrams, tokenizer),
         settings=settings_of(model.decoders["superposed"]),

@@ -125,9 +125,9 @@ def test_a_stream_sends_what_is_settled_and_takes_nothing_back(serving):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_stop_sequences_end_texts_and_are_not_in_them(serving, stream):
-    # Nothing tells at "xE" that the stop sequence goes on otherwise.
-    script = [["xE"], ["xEN"], ["xENnENDy"], ["never"]]
-    completer = Scripted(script, [2, 3, 8, 5])
+    # At "xE", and at "xENnEN", nothing tells whether a stop sequence has begun.
+    script = [["xE"], ["xENn"], ["xENnEN"], ["xENnENDy"], ["never"]]
+    completer = Scripted(script, [2, 4, 6, 8, 5])
     answer = complete(serving(completer), n=1, stop=["END", "ENDING"], stream=stream)
     if stream:
         texts, reasons, _ = joined(answer)
@@ -219,7 +219,7 @@ def test_a_failure_while_streaming_ends_the_stream_with_an_error(serving):
 
 
 def test_too_many_requests_are_refused_and_one_that_hangs_up_makes_room(serving):
-    completer = Scripted([["a"]] * 500)
+    completer = Scripted([["a"]] * 3000)
     completer.pause, completer.ended = 0.01, threading.Event()
     address = serving(completer, max_concurrent=1)
     unread = complete(address, n=1, stream=True)
@@ -228,7 +228,7 @@ def test_too_many_requests_are_refused_and_one_that_hangs_up_makes_room(serving)
     assert httpx.get(f"{address}/health").json()["running"] == 1
     assert not completer.ended.is_set()
     unread.close()
-    assert completer.ended.wait(2), "it goes on for nobody"
+    assert completer.ended.wait(20), "it goes on for nobody"
     completer.script = [["b"]]
     assert complete(address, n=1).choices[0].text == "b"
 
