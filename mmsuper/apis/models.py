@@ -153,19 +153,25 @@ def locate(model: str | Path, weights: str | Path | None = None) -> tuple[Path, 
 
 # Networks that take clips and not pictures.
 _VIDEO_NETWORKS = {"mmsuper.TTVSR"}
-# What compares ways to complete texts.
-_DRAFTS = "mmsuper.DraftComparison"
+# What works on texts, by the type of the model.
+_TEXT_TASKS = {
+    "mmsuper.DraftComparison": "text completion",
+    "mmsuper.CausalLM": "language modeling",
+    "mmsuper.NextToken": "language modeling",
+}
 
 
 def task_of(config: Mapping[str, Any]) -> str:
     """What a config is for, by the host library that its default scope names and its network.
 
     Returns:
-        ``classification``, ``detection``, ``segmentation``, ``text completion``, ``video
-        super-resolution`` or, which has several host libraries, ``super-resolution``.
+        ``classification``, ``detection``, ``segmentation``, ``text completion``, ``language
+        modeling``, ``video super-resolution`` or, which has several host libraries,
+        ``super-resolution``.
     """
-    if config.get("model", {}).get("type") == _DRAFTS:
-        return "text completion"
+    of_text = _TEXT_TASKS.get(config.get("model", {}).get("type"))
+    if of_text:
+        return of_text
     tasks = {"mmpretrain": "classification", "mmdet": "detection", "mmseg": "segmentation"}
     network = config.get("model", {}).get("generator", {}).get("type")
     restoration = "video super-resolution" if network in _VIDEO_NETWORKS else "super-resolution"

@@ -225,9 +225,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``infer``."""
     from mmsuper import configuration
     from mmsuper.apis.models import find_config, task_of
+    from mmsuper.errors import UserError
 
     task = task_of(configuration.read(find_config(arguments.model)))
     _check_flags(arguments, task)
+    if task == "language modeling":
+        raise UserError(
+            f"{arguments.model} is a language model; what completes texts with one is "
+            "`python -m mmsuper infer spd TEXT --weights FOLDER`"
+        )
     if task in _TEXT:
         from mmsuper.cli import infer_text
 

@@ -53,6 +53,7 @@ def test_presets_and_ngrams_change_what_comes(capsys, tmp_path):
         (["spd", "A text", "--preset", "p1"], "no preset 'p1'"),
         (["spd", "A text", "--weights", "nowhere/at/all"], "no tokenizer at nowhere/at/all"),
         (["spd", "A text", "--ngrams", "nowhere"], "no n-gram index in nowhere"),
+        (["llama-tiny_sample", "A text"], "infer spd TEXT --weights FOLDER"),
         (["spd", ""], "an empty prompt"),
         (["spd", "word " * 300], "are more than the 256 that tiny-llama reads"),
     ],
