@@ -5,7 +5,7 @@ PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: help install demo test lint unit mim docs clean
+.PHONY: help install demo test lint unit browser mim docs clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -25,8 +25,11 @@ lint: install  ## style, types and spelling
 	$(BIN)/codespell
 
 # One thread a process: with more, the processes wait for each other.
-unit: install  ## every test, without lint
+unit: install browser  ## every test, without lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+browser:  ## Chromium, in which the page of the verb serve is tested; Debian's, if there is none
+	@tests/support/browser.sh
 
 mim: install  ## the built wheel, used through openmim and through onedl-mim
 	tests/packaging/mim.sh
