@@ -1,8 +1,9 @@
-"""Curves of runs; cost and speed of a model.
+"""Curves of runs; cost and speed of a model; what its attention heads do.
 
 curves WORK_DIR...   draw what trainings logged, several runs in one picture
 cost CONFIG          parameters and multiply-adds by module
 speed CONFIG         time and peak memory of a forward pass, in a process of its own
+heads MODEL...       sinks and active-dormant heads of a language model, as an HTML page
 """
 
 from __future__ import annotations
@@ -33,11 +34,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speed.add_argument("--compile", action="store_true", help="run through torch.compile")
     speed.add_argument("--seconds", type=float, default=5.0, help="how long to time; default: 5")
     speed.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add_heads_arguments(actions.add_parser("heads", help="attention heads of a language model"))
+
+
+def _add_heads_arguments(heads: argparse.ArgumentParser) -> None:
+    heads.add_argument(
+        "models", nargs="+", metavar="MODEL", help="Hugging Face folder or name on the hub"
+    )
+    heads.add_argument(
+        "--domain",
+        action="append",
+        required=True,
+        metavar="NAME=FILES",
+        help="a kind of text: a file, or a pattern in quotes; may be given again",
+    )
+    heads.add_argument(
+        "--revisions", nargs="+", default=[], metavar="NAME", help="checkpoints of one model"
+    )
+    heads.add_argument("--length", type=int, default=128, help="tokens of a text; default: 128")
+    heads.add_argument("--samples", type=int, default=32, help="texts of a kind; default: 32")
+    heads.add_argument("--batch", type=int, default=4, help="texts at a time; default: 4")
+    heads.add_argument("--candidates", type=int, default=8, help="heads to take out; default: 8")
+    heads.add_argument(
+        "--quantization-hints", action="store_true", help="what peaks cost in eight bits"
+    )
+    heads.add_argument("--device", default="cpu", help="default: cpu")
+    heads.add_argument("--dtype", help="default: float32 on cpu, else as stored")
+    heads.add_argument("-o", "--out", default="heads.html", help="default: heads.html")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``analyze``."""
-    actions = {"curves": _curves, "cost": _cost, "speed": _speed}
+    actions = {"curves": _curves, "cost": _cost, "speed": _speed, "heads": _heads}
     return actions[arguments.action](arguments)
 
 
@@ -161,3 +189,11 @@ def _print_speed(found: object) -> None:
     table.add_row("pictures per second", f"{found.images_per_second:.3g}")
     table.add_row("peak memory", f"{found.peak_memory / 2**20:.1f} MiB ({found.memory_source})")
     Console().print(table)
+
+
+def _heads(arguments: argparse.Namespace) -> int:
+    from mmsuper.projects.active_dormant import report_command
+
+    for path in report_command.run(arguments):
+        print(f"written: {path}")
+    return 0

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -39,26 +39,31 @@ _OUTPUT = ("o_proj", "out_proj", "c_proj", "dense", "wo")
 
 @dataclass(frozen=True)
 class Seen:
-    """The attention of one layer for one batch.
+    """The attention of one layer for one batch, or of a block of its queries.
 
     Attributes:
         layer: Number of the layer.
         scores: (B, H, query, key) scaled products, soft-capped where the model does, before
-            any mask: keys of the future have theirs as well.
+            any mask: keys of the future have theirs as well. empty where not to be had.
         weights: (B, H, query, key) after mask and softmax, before any change.
-        values: (B, H, L, C), key/value heads repeated to query heads.
+        values: (B, H, L, C), key/value heads repeated to query heads. empty where not to be had.
+        visible: (B or 1, 1, query, key) whether the mask lets the query see the key.
+        first: Position of the first query.
     """
 
     layer: int
     scores: Tensor
     weights: Tensor
     values: Tensor
+    visible: Tensor
+    first: int = 0
 
 
 @dataclass(frozen=True)
 class _Tap:
-    see: Callable[[Seen], None] | None
-    heads: Heads
+    see: Callable[[Seen], None] | None = None
+    heads: Heads = field(default_factory=dict)
+    block: int | None = None
 
 
 _active: ContextVar[_Tap | None] = ContextVar("tap", default=None)
@@ -79,21 +84,34 @@ def _attention(
     """What transformers calls in every layer: plain attention, seen and changed."""
     groups = query.shape[1] // key.shape[1]
     key, value = (states.repeat_interleave(groups, 1) for states in (key, value))
-    scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    if softcap is not None:
-        scores = (scores / softcap).tanh() * softcap
-    masked = scores if attention_mask is None else scores + attention_mask
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    tap, layer, length = _active.get() or _Tap(), module.layer_idx, query.shape[2]
+    changes = {head: change for (i, head), change in tap.heads.items() if i == layer}
+    if attention_mask is None:
+        attention_mask = query.new_zeros(1, 1, length, key.shape[2])
+    outputs = []
+    for first in range(0, length, tap.block or length):
+        rows = slice(first, first + (tap.block or length))
+        scores = query[:, :, rows] @ key.transpose(2, 3) * scaling
+        mask = attention_mask[:, :, rows]
+        if softcap is not None:
+            scores = (scores / softcap).tanh() * softcap
+        weights = _weights(scores + mask, s_aux).to(query.dtype)
+        if tap.see is not None:
+            visible = mask > torch.finfo(mask.dtype).min / 2
+            tap.see(Seen(layer, scores, weights, value, visible, first))
+        weights = _changed(weights, changes)
+        weights = nn.functional.dropout(weights, dropout, module.training)
+        outputs.append(weights @ value)
+    return torch.cat(outputs, 2).transpose(1, 2).contiguous(), weights
+
+
+def _weights(masked: Tensor, s_aux: Tensor | None) -> Tensor:
+    keys = masked.shape[-1]
     if s_aux is not None:  # a learned logit of each head on nothing at all
         nothing = s_aux.reshape(1, -1, 1, 1).expand(*masked.shape[:3], 1)
         masked = torch.cat([masked, nothing], dim=-1)
-    weights = masked.softmax(-1, dtype=torch.float32).to(query.dtype)[..., : scores.shape[-1]]
-    tap, layer = _active.get(), module.layer_idx
-    if tap is not None:
-        if tap.see is not None:
-            tap.see(Seen(layer, scores, weights, value))
-        weights = _changed(weights, {h: c for (i, h), c in tap.heads.items() if i == layer})
-    weights = nn.functional.dropout(weights, dropout, module.training)
-    return (weights @ value).transpose(1, 2).contiguous(), weights
+    return masked.softmax(-1, dtype=torch.float32)[..., :keys]
 
 
 def _changed(weights: Tensor, heads: dict[int, Change]) -> Tensor:
@@ -108,7 +126,10 @@ def _changed(weights: Tensor, heads: dict[int, Change]) -> Tensor:
 
 @contextmanager
 def tapped(
-    model: nn.Module, see: Callable[[Seen], None] | None = None, heads: Heads | None = None
+    model: nn.Module,
+    see: Callable[[Seen], None] | None = None,
+    heads: Heads | None = None,
+    block: int | None = None,
 ) -> Iterator[None]:
     """Put a tap on a model for the time of a block.
 
@@ -116,6 +137,8 @@ def tapped(
         model: A causal language model of transformers, in evaluation mode.
         see: Called with the attention of every layer and batch.
         heads: Which heads to change, by layer and number.
+        block: How many queries' scores are made, and seen, at a time; all if None. Memory
+            for scores then grows with the length, not with its square.
 
     Raises:
         UserError: If the model's attention cannot be tapped, or there is no such head.
@@ -124,7 +147,7 @@ def tapped(
         if not (0 <= layer < len(decoder_layers(model)) and 0 <= head < head_count(model)):
             raise UserError(f"{type(model).__name__} has no head {head} in a layer {layer}")
     _register(model)
-    token = _active.set(_Tap(see, heads or {}))
+    token = _active.set(_Tap(see, heads or {}, block))
     try:
         with _attending(model, NAME):
             yield
@@ -310,9 +333,28 @@ def value_norms(values: Tensor, columns: Tensor) -> Tensor:
         values: (B, H, L, C).
         columns: (H, C, D), see :func:`output_columns`.
     """
+    return norms(values, gram(columns))
+
+
+def gram(columns: Tensor) -> Tensor:
+    """Products of the output projection's rows with each other, by heads: (H, C, C).
+
+    Args:
+        columns: (H, C, D), see :func:`output_columns`.
+    """
+    return columns.float() @ columns.float().transpose(1, 2)
+
+
+def norms(states: Tensor, gram: Tensor) -> Tensor:
+    """Norms after the output projection of states of heads, without making them: (B, H, L).
+
+    Args:
+        states: (B, H, L, C).
+        gram: See :func:`gram`.
+    """
     # ||v W|| from W W^T, which is small, instead of vectors of D channels.
-    gram = (columns.float() @ columns.float().transpose(1, 2)).to(values.device)
-    squared = torch.einsum("bhlc,hce,bhle->bhl", values.float(), gram, values.float())
+    states = states.float()
+    squared = torch.einsum("bhlc,hce,bhle->bhl", states, gram.to(states.device), states)
     return squared.clamp_min(0).sqrt()
 
 
