@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which of several state dicts to take; by default params_ema before params",
     )
     parser.add_argument(
+        "--half", action="store_true", help="write float16: half the size, about 3 digits"
+    )
+    parser.add_argument(
         "--allow-pickle", action="store_true", help="read files that can run code on reading"
     )
 
@@ -64,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         tensors, metadata = _to_ours(arguments)
         wrapper = "params"
+    if arguments.half:
+        tensors = {k: x.half() if x.is_floating_point() else x for k, x in tensors.items()}
     checkpoint.save(arguments.target, tensors, metadata, wrapper)
     values = sum(tensor.numel() for tensor in tensors.values())
     print(f"{arguments.target}: {len(tensors)} tensors, {values:,} values")

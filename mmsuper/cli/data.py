@@ -5,7 +5,8 @@ makes HR and LRx2, LRx3, LRx4 folders out of pictures, by MATLAB bicubic. `prepa
 cuts a downloaded DIV2K into the sub-images that the training configs read. `prepare reds`
 merges the parts of REDS and lists them, `prepare vimeo90k` reduces Vimeo-90K and
 `prepare clips-bd` other clips (Vid4, UDM10) as video papers' "BD" does. `bicubic` measures the
-baseline: PSNR and SSIM of enlarging each picture of a folder of pairs.
+baseline: PSNR and SSIM of enlarging each picture of a folder of pairs, on luma and without a border
+of 4 pixels, or each clip, in RGB.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _bicubic(arguments: argparse.Namespace) -> int:
     if folder is None:
         samples.make("data/samples", ["sr"])
         folder = Path("data/samples/sr/val")
-    table = Table("picture", title=f"MATLAB bicubic, luma, border of 4 pixels: {folder}")
+    table = Table("", title=f"MATLAB bicubic: {folder}")
     rows: dict[str, list[str]] = {}
     for scale in arguments.scales:
         table.add_column(f"x{scale} PSNR", justify="right")

@@ -47,6 +47,21 @@ def test_a_training_checkpoint_is_published_as_its_network_alone(theirs, tmp_pat
     assert equal(checkpoint.read("out.safetensors"), network.state_dict())
 
 
+def test_half_precision_is_read_into_full(theirs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.py").write_text(CONFIG)
+    words = ["--half", "--config", "config.py"]
+    network = DLGSANet(**SMALL)
+    torch.save({"params": network.state_dict()}, "ours.pth")
+    assert main(["convert", "ours.pth", "half.safetensors", *words]) == 0
+    again = DLGSANet(**SMALL)
+    checkpoint.load_weights(again, "half.safetensors")
+    for name, value in network.state_dict().items():
+        assert again.state_dict()[name].dtype == value.dtype
+        expected = value.half().to(value.dtype) if value.is_floating_point() else value
+        assert torch.equal(again.state_dict()[name], expected), name
+
+
 def test_raw_weights_on_request(theirs, tmp_path):
     out = tmp_path / "ours.safetensors"
     assert main(["convert", str(tmp_path / "theirs.pth"), str(out), "--weights", "params"]) == 0

@@ -57,5 +57,19 @@ def test_bicubic_measures_a_folder_of_pairs(tmp_path, capsys):
     assert abs(values["a"] - expected) < 0.006
     assert abs(values["mean"] - (values["a"] + values["b"]) / 2) < 0.011
 
+    # The same two as frames of a clip: in RGB, with the border.
+    for folder in ("LRx2", "HR"):
+        (tmp_path / "clips" / folder).mkdir(parents=True)
+        (tmp_path / "out" / folder).rename(tmp_path / "clips" / folder / "one")
+    assert cli.main(["data", "bicubic", "-i", str(tmp_path / "clips"), "--scales", "2"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    values = {row[1]: float(row[3]) for row in rows if len(row) == 7 and row[0] == "│"}
+    frames = [
+        [np.array(Image.open(tmp_path / f"clips/{f}/one/{name}.png")) for f in ("LRx2", "HR")]
+        for name in "ab"
+    ]
+    expected = sum(psnr(imresize(low, 2), high) for low, high in frames) / 2
+    assert abs(values["one"] - expected) < 0.006
+
     assert cli.main(["data", "bicubic", "-i", str(tmp_path / "out"), "--scales", "3"]) == 2
     assert "no PNG pictures" in capsys.readouterr().err
