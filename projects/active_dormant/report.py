@@ -205,10 +205,11 @@ def report(
     """
     try:
         probe.check(model)
+        grams = _grams(model)
     except UserError as error:
         return _fall_back(model, tokenizer, texts, name, str(error))
     found = {
-        kind: _domain(tokenizer, ids, _passes(model, ids, batch), _grams(model))
+        kind: _domain(tokenizer, ids, _passes(model, ids, batch), grams)
         for kind, ids in texts.items()
     }
     result = Report(name, "Every head is read and changed; logits are the model's own.", found)

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 def write(reports: Sequence[Report], path: str | Path) -> list[Path]:
-    """Write the page and, beside it, the numbers as JSON and CSV: all three or none.
+    """Write the page and, beside it, the numbers as JSON and CSV.
+
+    All three are complete on the disk before the first gets its name; if one cannot be
+    written, none is.
 
     Args:
         reports: Of one model, or of several checkpoints of it.
@@ -244,6 +247,10 @@ def _median(values: np.ndarray) -> float:
 # ------------------------------------------------------------------------------------------
 # The page
 
+# What pictures are called for who cannot see them.
+_MAPS = "weight on sink tokens by layer and head"
+_SCATTER = "loss change against sink weight"
+_LAYERS = "curves over layers"
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
        color: #222; background: #fff; }
@@ -252,7 +259,7 @@ table { border-collapse: collapse; margin: .8rem 0; font-size: 14px; }
 th, td { border-bottom: 1px solid #ddd; padding: .15rem .7rem; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 mark { background: #ffd54a; } pre { white-space: pre-wrap; background: #f6f6f6; padding: .7rem; }
-.side { display: flex; flex-wrap: wrap; gap: 0 3rem; }
+.side { display: flex; flex-wrap: wrap; gap: 0 3rem; align-items: flex-start; }
 """
 
 
@@ -267,7 +274,7 @@ def html(reports: Sequence[Report]) -> str:
         "</p>",
     ]
     if len(reports) > 1:
-        parts += ["<h2>Checkpoints</h2>", _picture(draw_sweep(reports))]
+        parts += ["<h2>Checkpoints</h2>", _picture(draw_sweep(reports), "by checkpoint")]
     for report in reports:
         parts += _model(report)
     return (
@@ -291,10 +298,20 @@ def _model(report: Report) -> list[str]:
             ],
         )
     )
-    parts += ["<h3>Heads</h3>", _picture(draw_maps(report))]
+    parts += [
+        "<h3>Heads</h3>",
+        _picture(draw_maps(report), _MAPS),
+    ]
     if report.candidates:
-        parts += [_candidates(report), _picture(draw_scatter(report))]
-    parts += ["<h3>Layers</h3>", _picture(draw_layers(report)), _channels(report)]
+        parts += [
+            _candidates(report),
+            _picture(draw_scatter(report), _SCATTER),
+        ]
+    parts += [
+        "<h3>Layers</h3>",
+        _picture(draw_layers(report), _LAYERS),
+        _channels(report),
+    ]
     parts += ["<h3>Sink tokens</h3>"]
     for kind, one in report.domains.items():
         parts += _sink_tokens(kind, one)
@@ -392,7 +409,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table>{line(head, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"
 
 
-def _picture(figure: Figure) -> str:
+def _picture(figure: Figure, what: str) -> str:
     out = io.BytesIO()
     figure.savefig(out, dpi=110, format="png")
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}">'
+    content = base64.b64encode(out.getvalue()).decode()
+    return f'<img alt="{what}" src="data:image/png;base64,{content}">'
