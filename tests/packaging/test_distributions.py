@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mmsuper.cli import VERBS
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = sorted(path.parent.name for path in (ROOT / "projects").glob("*/__init__.py"))
 WAYS = ("wheel", "editable", "checkout")
@@ -47,6 +49,12 @@ def test_wheel_holds_the_payload_of_mim(wheel_names):
     wanted = files_below("configs") | files_below("tools") | files_below("demo")
     wanted |= {"model-index.yml", "dataset-index.yml"}
     assert {f"mmsuper/.mim/{name}" for name in wanted} <= set(wheel_names)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_a_tool(verb):
+    """Mim runs scripts and knows no verbs."""
+    assert f'main(["{verb}", *' in (ROOT / "tools" / f"{verb}.py").read_text()
 
 
 def test_wheel_holds_nothing_else(wheel_names):
