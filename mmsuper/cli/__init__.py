@@ -27,7 +27,7 @@ VERBS = {
     "list": "list the models: paper, parameters, checkpoints",
     "config": "print, compare and explain configs",
     "browse": "draw a contact sheet of a data set as the model sees it",
-    "analyze": "curves of runs; cost and speed of a model",
+    "analyze": "curves of runs; cost and speed of a model; its attention heads",
     "convert": "authors' checkpoint to ours, and back",
     "export": "write a model as ONNX",
     "parity": "compare with the authors' recorded outputs",

@@ -24,6 +24,8 @@ def run(arguments: Namespace) -> list[Path]:
     domains = parse_domains(arguments.domain)
     if arguments.length < 4 or min(arguments.samples, arguments.batch) < 1:
         raise UserError("texts have at least 4 tokens, and there is at least one of them")
+    if arguments.candidates < 0:
+        raise UserError(f"--candidates is how many heads to take out, not {arguments.candidates}")
     reports = [_report(*one, domains, arguments) for one in _checkpoints(arguments)]
     _print(reports)
     return report_page.write(reports, arguments.out)
@@ -41,8 +43,9 @@ def parse_domains(words: Sequence[str]) -> dict[str, list[Path]]:
         if not (name and equals and pattern):
             raise UserError(f"--domain takes NAME=FILES, not {word!r}")
         place = Path(pattern)
-        files = sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
-        files = [place] if place.exists() else files
+        files = [place]
+        if not place.exists():
+            files = sorted(Path(place.anchor).glob(str(place.relative_to(place.anchor))))
         if not files:
             raise UserError(f"no text at {pattern}")
         found.setdefault(name, []).extend(files)
@@ -68,6 +71,11 @@ def _report(
         raise UserError(f"{name} takes texts of up to {longest} tokens: --length {longest}")
     tokenizer = load_tokenizer(name)
     windows = {kind: _windows(kind, tokenizer, files, arguments) for kind, files in domains.items()}
+    if (
+        max(int(ids.max()) for ids in windows.values())
+        >= model.get_input_embeddings().num_embeddings
+    ):
+        raise UserError(f"the tokenizer of {name} has tokens that the model does not know")
     title = f"{name}@{revision}" if revision else name
     found = report.report(model, tokenizer, windows, title, arguments.batch, arguments.candidates)
     if arguments.quantization_hints:

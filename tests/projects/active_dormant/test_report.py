@@ -262,6 +262,7 @@ def test_nothing_is_written_when_one_file_cannot_be(tmp_path, monkeypatch):
         (["--domain=code=/nowhere/*.py"], "no text at /nowhere"),
         (["--length=1000"], "takes texts of up to 64 tokens"),
         (["--length=2"], "at least 4 tokens"),
+        (["--candidates=-1"], "--candidates is how many"),
     ],
 )
 def test_bad_words_are_refused_in_a_sentence(folder, words, sentence, capsys):
