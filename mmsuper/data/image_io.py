@@ -181,7 +181,13 @@ def to_float(pixels: np.ndarray) -> np.ndarray:
 
 
 def from_float(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Floats, clipped to [0, 1], to the nearest level of uint8 or uint16."""
+    """Floats, clipped to [0, 1], to the nearest level of uint8 or uint16.
+
+    Raises:
+        UserError: If some are no numbers, which would otherwise become black.
+    """
+    if not np.isfinite(values).all():
+        raise UserError("the result is no picture: the network's numbers have overflowed to NaN")
     levels = np.iinfo(dtype).max
     return (values.clip(0, 1) * levels).round().astype(dtype)
 

@@ -172,6 +172,8 @@ def test_float_conversion_is_exact_both_ways():
         np.testing.assert_array_equal(image_io.from_float(values, levels.dtype), levels)
     wild = np.array([-0.2, 1.7], np.float32)
     np.testing.assert_array_equal(image_io.from_float(wild, np.dtype(np.uint8)), [0, 255])
+    with pytest.raises(UserError, match="NaN"):
+        image_io.from_float(np.array([0.5, np.nan]), np.dtype(np.uint8))
 
 
 def test_from_array_refuses_other_shapes_and_types():
