@@ -323,7 +323,7 @@ def _model(report: Report) -> list[str]:
 def _candidates(report: Report) -> str:
     head = ["head", "score"]
     for kind in report.domains:
-        head += [f"sink weight, {kind}", f"loss without it, {kind}"]
+        head += [f"{what}, {kind}" for what in ("sink weight", "loss without it", "output norm")]
     rows = []
     for one in report.candidates:
         row = [f"layer {one.layer}, head {one.head}", f"{one.score:.3f}"]
@@ -332,6 +332,7 @@ def _candidates(report: Report) -> str:
             row += [
                 f"{weight.mean():.3f} ± {weight.std():.3f}",
                 f"{one.change[kind].mean():+.4f}",
+                f"{domain.output_norm[one.layer, one.head]:.3g}",
             ]
         rows.append(row)
     return _table(head, rows)
