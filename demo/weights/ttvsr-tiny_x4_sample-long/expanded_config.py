@@ -1,3 +1,36 @@
+_augment = [
+    dict(scale=4, type='mmsuper.ListFrames'),
+    dict(cache=True, keys=[
+        'img',
+        'gt',
+    ], type='mmsuper.LoadPictures'),
+    dict(size=32, type='mmsuper.PairedCrop'),
+    dict(
+        direction='horizontal',
+        flip_ratio=0.5,
+        keys=[
+            'img',
+            'gt',
+        ],
+        type='Flip'),
+    dict(
+        direction='vertical',
+        flip_ratio=0.5,
+        keys=[
+            'img',
+            'gt',
+        ],
+        type='Flip'),
+    dict(keys=[
+        'img',
+        'gt',
+    ], transpose_ratio=0.5, type='RandomTransposeHW'),
+    dict(keys=[
+        'img',
+        'gt',
+    ], reverse_ratio=0.5, type='TemporalReverse'),
+]
+_pack = dict(type='PackInputs')
 compile = False
 custom_hooks = [
     dict(type='mmsuper.IterationSeedHook'),
@@ -22,10 +55,10 @@ env_cfg = dict(
     cudnn_benchmark=False,
     dist_cfg=dict(backend='nccl'),
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=1))
-experiment_name = 'ttvsr-tiny_x4_sample-0'
+experiment_name = 'ttvsr-tiny_x4_sample-long-0'
 frames = dict(scale=4, type='mmsuper.ListFrames')
 launcher = 'none'
-load_from = None
+load_from = 'work_dirs/ttvsr-tiny_x4_sample/iter_2000.pth'
 load_pair = dict(
     cache=True, keys=[
         'img',
@@ -33,7 +66,7 @@ load_pair = dict(
     ], type='mmsuper.LoadPictures')
 log_level = 'INFO'
 log_processor = dict(by_epoch=False, type='LogProcessor', window_size=50)
-max_iters = 2000
+max_iters = 300
 model = dict(
     data_preprocessor=dict(
         mean=[
@@ -66,14 +99,14 @@ optim_wrapper = dict(
     optimizer=dict(betas=(
         0.9,
         0.99,
-    ), lr=0.002, type='Adam'),
+    ), lr=0.0005, type='Adam'),
     type='OptimWrapper')
 param_scheduler = [
     dict(begin=0, by_epoch=False, end=20, start_factor=0.05, type='LinearLR'),
     dict(
         begin=20,
         by_epoch=False,
-        end=2000,
+        end=300,
         eta_min=1e-06,
         type='CosineAnnealingLR'),
 ]
@@ -102,13 +135,13 @@ test_evaluator = [
     dict(per_image=True, type='mmsuper.PSNR'),
     dict(per_image=True, type='mmsuper.SSIM'),
 ]
-train_cfg = dict(max_iters=2000, type='IterBasedTrainLoop', val_interval=500)
+train_cfg = dict(max_iters=300, type='IterBasedTrainLoop', val_interval=100)
 train_dataloader = dict(
     batch_size=1,
     dataset=dict(
         data_prefix=dict(gt='train/HR', img='train/LRx4'),
         data_root='data/samples/clips',
-        num_input_frames=6,
+        num_input_frames=16,
         pipeline=[
             dict(scale=4, type='mmsuper.ListFrames'),
             dict(
@@ -147,6 +180,10 @@ train_dataloader = dict(
                 ],
                 reverse_ratio=0.5,
                 type='TemporalReverse'),
+            dict(keys=[
+                'img',
+                'gt',
+            ], type='MirrorSequence'),
             dict(type='PackInputs'),
         ],
         type='BasicFramesDataset'),
@@ -224,4 +261,4 @@ visualizer = dict(
         dict(type='LocalVisBackend'),
         dict(type='TensorboardVisBackend'),
     ])
-work_dir = 'work_dirs/ttvsr-tiny_x4_sample'
+work_dir = 'work_dirs/ttvsr-tiny_x4_sample-long'
