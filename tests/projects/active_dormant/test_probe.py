@@ -2,43 +2,10 @@
 
 import pytest
 import torch
-import transformers
+from tiny_families import FAMILIES, build
 
 from mmsuper.errors import UserError
 from mmsuper.projects.active_dormant import probe
-
-COMMON = {
-    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-    "num_attention_heads": 4, "max_position_embeddings": 32, "pad_token_id": 0,
-    "bos_token_id": 1, "eos_token_id": 2,
-}  # fmt: skip
-GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
-FAMILIES = {
-    "llama": GROUPED,
-    "mistral": {**GROUPED, "sliding_window": 5},
-    "qwen3": GROUPED,
-    "gemma2": {**GROUPED, "sliding_window": 5, "attn_logit_softcapping": 3.0},
-    "gpt2": {"n_positions": 32},
-    "gpt_neox": {},
-    "olmo": {},
-    "olmo2": {},
-    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
-    "gpt_oss": {**GROUPED, "num_local_experts": 2, "num_experts_per_tok": 1, "sliding_window": 5},
-}
-
-
-def build(family, **options):
-    torch.manual_seed(0)
-    config = transformers.AutoConfig.for_model(family, **{**COMMON, **options})
-    model = transformers.AutoModelForCausalLM.from_config(
-        config, attn_implementation="eager"
-    ).eval()
-    # A fresh model's attention is all but uniform; this one's is not.
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.ndim > 1 or "sinks" in name:
-                parameter.normal_(std=0.4)
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +16,7 @@ def ids():
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.no_grad()
 def test_a_family_is_read_and_changed(family, ids):
-    model = build(family, **FAMILIES[family])
+    model = build(family)
     own, before = model(ids).logits, model.config._attn_implementation
     probe.check(model)
     seen, states = [], []
@@ -91,7 +58,7 @@ def output_of(module, model, ids):
 
 @torch.no_grad()
 def test_components_are_taken_out(ids):
-    model = build("llama", **GROUPED)
+    model = build("llama")
     states = {}
     with (
         probe.zeroed(model, [0, 1], "both"),
@@ -100,12 +67,12 @@ def test_components_are_taken_out(ids):
         model(ids)
     assert torch.equal(states[1], model.model.embed_tokens(ids))
     with probe.zeroed(model, [1], "mlp"):
-        assert not torch.equal(model(ids).logits, build("llama", **GROUPED)(ids).logits)
+        assert not torch.equal(model(ids).logits, build("llama")(ids).logits)
 
 
 @torch.no_grad()
 def test_a_head_is_moved_to_the_first_key(ids):
-    model = build("llama", **GROUPED)
+    model = build("llama")
     seen = []
     with probe.tapped(model, seen.append):
         model(ids)
@@ -122,7 +89,7 @@ def test_a_head_is_moved_to_the_first_key(ids):
 def test_who_cannot_be_read_is_refused():
     with pytest.raises(UserError, match="BloomForCausalLM does not compute attention through"):
         probe.check(build("bloom", n_layer=2, n_head=4))
-    model = build("llama", **GROUPED)
+    model = build("llama")
     with (
         pytest.raises(UserError, match="no head 4 in a layer 0"),
         probe.tapped(model, heads={(0, 4): "zero"}),
@@ -131,7 +98,7 @@ def test_who_cannot_be_read_is_refused():
 
 
 def test_a_tap_that_changes_logits_is_refused(monkeypatch):
-    model = build("llama", **GROUPED)
+    model = build("llama")
     plain = probe._attention
 
     def other(*arguments, scaling=None, **options):

@@ -7,30 +7,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tiny_families import FAMILIES, build
 from tiny_llm import MODEL, TEXTS
 
 from mmsuper.cli import main
 from mmsuper.errors import UserError
 from mmsuper.llm import tokenizers
 from mmsuper.projects.active_dormant import probe, quantization, report, report_page
-
-COMMON = {
-    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-    "num_attention_heads": 4, "max_position_embeddings": 32, "pad_token_id": 0,
-    "bos_token_id": 1, "eos_token_id": 2,
-}  # fmt: skip
-GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
-FAMILIES = {
-    "llama": GROUPED,
-    "mistral": {**GROUPED, "sliding_window": 5},
-    "qwen3": GROUPED,
-    "gemma2": {**GROUPED, "sliding_window": 5, "attn_logit_softcapping": 3.0},
-    "gpt2": {"n_positions": 32},
-    "gpt_neox": {},
-    "olmo": {},
-    "olmo2": {},
-    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
-}
 
 
 class Tokenizer:
@@ -45,17 +28,6 @@ class Tokenizer:
         return "".join("<s>" if i == 1 else chr(i + 95) for i in ids)
 
 
-def build(family, **options):
-    torch.manual_seed(0)
-    config = transformers.AutoConfig.for_model(family, **{**COMMON, **options})
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.normal_(std=0.4)
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
 def texts():
     generator = torch.Generator().manual_seed(1)
@@ -65,7 +37,7 @@ def texts():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_report_of_a_family(family, texts, monkeypatch):
     monkeypatch.setattr(report, "QUERIES", 5)
-    model = build(family, **FAMILIES[family])
+    model = build(family)
     sizes, whole, ids = [], [], texts["code"]
     with torch.no_grad():
         own = model(ids).logits
@@ -109,7 +81,7 @@ def plain_weights(whole):
 
 def sinking(position, texts):
     """A LLaMA whose layer 0 puts everything on a token that stands at a position."""
-    model = build("llama", **GROUPED)
+    model = build("llama")
     layer, special = model.model.layers[0], 40
     texts = {kind: ids.clone() for kind, ids in texts.items()}
     with torch.no_grad():
@@ -149,7 +121,7 @@ def test_a_sink_is_found_where_it_is(position, texts):
 
 
 def test_taking_a_head_out_is_zeroing_its_part_of_the_output(texts):
-    model = build("llama", **GROUPED)
+    model = build("llama")
     taken = report.without(model, texts["code"], 1, 2, batch=2)
     with torch.no_grad():
         model.model.layers[1].self_attn.o_proj.weight[:, 16:24] = 0

@@ -103,7 +103,7 @@ def test_an_unknown_name_names_the_nearest(payload):
 def test_a_project_without_a_module_is_nothing_for_the_command_that_wants_it():
     found = models.project_module("dlgsanet", "convert")
     assert found.__name__ == "mmsuper.projects.dlgsanet.convert"
-    with pytest.raises(UserError, match="dlgsanet is nothing for this command: .* 'server'"):
+    with pytest.raises(UserError, match=r"dlgsanet is nothing for this command: .* 'server'"):
         models.project_module("dlgsanet", "server")
 
 
