@@ -82,7 +82,7 @@ def frames_of(path):
 
 
 @pytest.fixture
-def interrupted(monkeypatch):
+def interrupted(monkeypatch, ctrl_c):
     """Ctrl-C at a step of the network."""
 
     def at(number):

@@ -214,7 +214,7 @@ def test_interrupted_video_plays_and_its_sound_ends_with_it(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
 
 
-def test_a_second_interruption_does_not_spoil_the_file(tmp_path, monkeypatch):
+def test_a_second_interruption_does_not_spoil_the_file(tmp_path, monkeypatch, ctrl_c):
     source = make_video(tmp_path / "a.mp4")
     finish = video_io.VideoSink.finish
 
