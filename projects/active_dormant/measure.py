@@ -110,12 +110,12 @@ def _projected(values: Tensor, wo: nn.Module) -> Tensor:
 def without(network: Network, part: Part, layer: int) -> Iterator[None]:
     """Take a part out of a layer, or the whole layer; residuals stay."""
     block = network.layers[layer]
-    if part == "layer":
-        module, hook = block, lambda module, inputs, out: inputs[0]
-    else:
-        module = getattr(block, part)
-        hook = lambda module, inputs, out: torch.zeros_like(out)  # noqa: E731
-    with hooks(*[(module, hook)] if module is not None else []):
+    module = block if part == "layer" else getattr(block, part)
+
+    def instead(module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        return inputs[0] if part == "layer" else torch.zeros_like(out)
+
+    with hooks(*[(module, instead)] if module is not None else []):
         yield
 
 
