@@ -27,13 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 import mmsuper.registry  # noqa: F401
-from mmsuper.projects.active_dormant.data import (
-    BigramBackcopy,
-    Counts,
-    Task,
-    sample_plain,
-)
+from mmsuper.projects.active_dormant.data import BigramBackcopy, sample_plain
 from mmsuper.projects.active_dormant.hooks import DynamicsHook
+from mmsuper.projects.active_dormant.task import Counts, Task
 
 SEED = (42, 27)
 CONFIG = Path(__file__).parents[1] / "configs" / "active_dormant" / "toy-1l_adamw_bb-small.py"
@@ -82,7 +78,7 @@ def searched(task: Task, length: int, count: int) -> np.ndarray:
     first /= first[-1]
     found = []
     for _ in range(count):
-        before, x = task.bos, int(first.searchsorted(generator.random(), side="right"))
+        before, x = task.bos[0], int(first.searchsorted(generator.random(), side="right"))
         tokens = [before, x]
         for _ in range(length - 2):
             drawn = int(rows[x].searchsorted(generator.random(), side="right"))

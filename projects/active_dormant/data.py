@@ -1,258 +1,32 @@
-"""The Bigram-Backcopy task: sequences that a model continues by one of two rules.
-
-Tokens are the characters of a text, then ``<s>``, then a delimiter. After most tokens the
-next one follows the text's bigram law; after a *trigger* (by default the text's three most
-frequent characters) it repeats the token before the trigger. One head is enough for the
-second rule, and it has nothing to do after all other tokens.
+"""Sequences of the Bigram-Backcopy task, a batch at a time.
 
 The order of random draws is fixed: a sequence takes its draws one after another from a
-PCG64 stream, and the next sequence goes on where it ended. Where a sequence always takes the
-same number of draws, sequence ``i`` of the stream is found without making those before it,
-and a batch is sampled all at once. Only for the mixed kinds, which toss a coin after triggers
-alone, is this a loop over tokens (:func:`sample_plain`); :func:`sample` tosses it everywhere.
+PCG64 stream, and the next sequence goes on where it ended. Where every token takes the same
+number of draws, sequence ``i`` of the stream is found without making those before it, and a
+batch is sampled all at once (:func:`sample`). The authors' samplers of some kinds draw more
+for some tokens than for others; for these :func:`sample` draws alike for all tokens, other
+sequences of the same law, and :func:`sample_plain` is the loop that gives the authors'.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmsuper.errors import UserError
-from mmsuper.paths import payload_root
+from mmsuper.projects.active_dormant.task import Counts, Kind, Task
 from mmsuper.registry import DATASETS
 
-# What follows a trigger: the token before it ("bbm"); what follows that token in the text
-# ("dormant_markov"); the one or the other only by chance, else what follows the trigger in
-# the text ("..._interpolate"); a token chosen anew for each sequence ("default"); or nothing
-# special ("markov"). The names are the authors'.
-Kind = Literal[
-    "bbm", "markov", "dormant_markov", "bbm_interpolate", "dormant_markov_interpolate", "default"
-]
-# Draws of a token after the first, and whether one of them tosses the coin.
-_DRAWS: dict[str, tuple[int, bool]] = {
-    "bbm": (1, False),
-    "markov": (1, False),
-    "dormant_markov": (2, False),
-    "bbm_interpolate": (2, True),
-    "dormant_markov_interpolate": (3, True),
-    "default": (1, False),
-}
-# Kinds whose first character is no trigger, which would have nothing to copy.
-_COPIES = ("bbm", "bbm_interpolate")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How often characters, and pairs of neighbours, occur in a text.
-
-    Attributes:
-        characters: The text's distinct characters, sorted: n of them.
-        unigram: (n,) occurrences of each.
-        bigram: (n, n) occurrences of the second right after the first.
-    """
-
-    characters: str
-    unigram: np.ndarray
-    bigram: np.ndarray
-
-    @classmethod
-    def of_text(cls, text: str) -> Counts:
-        """Count a text.
-
-        Raises:
-            UserError: If it has fewer than two distinct characters.
-        """
-        codes, ids = np.unique(np.frombuffer(text.encode("utf-32-le"), "<u4"), return_inverse=True)
-        n = len(codes)
-        if n < 2:
-            raise UserError("a text to count needs at least two distinct characters")
-        bigram = np.bincount(ids[:-1] * n + ids[1:], minlength=n * n).reshape(n, n)
-        return cls("".join(map(chr, codes)), np.bincount(ids, minlength=n), bigram)
-
-    @classmethod
-    def read(cls, path: str | Path | None = None) -> Counts:
-        """Read a text file (UTF-8), or a table that :meth:`write` wrote (``.json``).
-
-        Args:
-            path: By default the counts of Tiny Shakespeare, which the project brings.
-
-        Raises:
-            UserError: If the file is missing or is neither.
-        """
-        path = payload_root() / "demo" / "tiny_shakespeare_counts.json" if path is None else path
-        try:
-            content = Path(path).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise UserError(f"no text or table of counts at {path}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is no text in UTF-8: {error}") from error
-        if Path(path).suffix != ".json":
-            return cls.of_text(content)
-        try:
-            table = json.loads(content)
-            n = len(table["characters"])
-            bigram = np.zeros((n, n), np.int64)
-            first, second, count = np.array(table["bigram"], np.int64).T
-            bigram[first, second] = count
-            unigram = np.array(table["unigram"], np.int64).reshape(n)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise UserError(
-                f"{path} is no table of counts with characters, unigram and bigram"
-            ) from error
-        return cls(table["characters"], unigram, bigram)
-
-    def write(self, path: str | Path) -> None:
-        """Write the table as JSON; pairs that never occur are left out."""
-        from mmsuper.files import write_text
-
-        first, second = np.nonzero(self.bigram)
-        triples = np.stack([first, second, self.bigram[first, second]], axis=1)
-        table = {
-            "characters": self.characters,
-            "unigram": self.unigram.tolist(),
-            "bigram": triples.tolist(),
-        }
-        write_text(path, json.dumps(table, separators=(",", ":")) + "\n")
-
-
-@dataclass(frozen=True)
-class Task:
-    """The law of the sequences.
-
-    Args:
-        counts: Of the text whose bigrams are taken.
-        kind: What follows a trigger; see :data:`Kind`.
-        k: How many triggers: the k most frequent characters. Below 0 the delimiter is it.
-        offset: How many of the most frequent characters are passed over first.
-        mix_p: How probable a trigger's own rule is, for the mixed kinds.
-        delimiter_p: How probable the delimiter is after a character.
-        bos_num: How many ``<s>`` a sequence begins with.
-
-    Raises:
-        UserError: If these do not fit each other or the text.
-    """
-
-    counts: Counts = field(repr=False)
-    kind: Kind = "bbm"
-    k: int = 3
-    offset: int = 0
-    mix_p: float | None = None
-    delimiter_p: float = 0.0
-    bos_num: int = 1
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise UserError(
-                f"there is no task {self.kind!r}; there are {', '.join(get_args(Kind))}"
-            )
-        if self.mixed != (self.mix_p is not None):
-            raise UserError(
-                f"mix_p is for the tasks that end in _interpolate, and {self.kind} is "
-                f"given {self.mix_p}"
-            )
-        if not (0 <= (self.mix_p or 0) <= 1 and 0 <= self.delimiter_p < 1):
-            raise UserError("mix_p must be in [0, 1] and delimiter_p in [0, 1)")
-        if self.k < 0 and not self.delimiter_p:
-            raise UserError("k below 0 makes the delimiter the trigger, which takes a delimiter_p")
-        if (
-            not 0 <= self.offset <= self.offset + self.k < len(self.counts.characters)
-            and self.k > 0
-        ):
-            raise UserError(
-                f"the text has {len(self.counts.characters)} characters, too few for "
-                f"{self.k} triggers after {self.offset}"
-            )
-
-    @property
-    def mixed(self) -> bool:
-        """Whether a trigger's rule holds only by chance."""
-        return _DRAWS[self.kind][1]
-
-    @property
-    def bos(self) -> int:
-        """Id of ``<s>``."""
-        return len(self.counts.characters)
-
-    @property
-    def delimiter(self) -> int:
-        """Id of the delimiter, which is in the vocabulary whether it occurs or not."""
-        return self.bos + 1
-
-    @property
-    def vocab_size(self) -> int:
-        """Characters, ``<s>`` and the delimiter."""
-        return self.bos + 2
-
-    @cached_property
-    def triggers(self) -> tuple[int, ...]:
-        """Ids of the triggers, most frequent first."""
-        if self.kind == "markov":
-            return ()
-        if self.k < 0:
-            return (self.delimiter,)
-        order = np.argsort(-self.counts.unigram, kind="stable")
-        return tuple(order[self.offset : self.offset + self.k].tolist())
-
-    @cached_property
-    def is_trigger(self) -> np.ndarray:
-        """(V,) bool."""
-        return np.isin(np.arange(self.vocab_size), self.triggers)
-
-    @cached_property
-    def marginal(self) -> np.ndarray:
-        """(V,) how probable each character is; ``<s>`` and the delimiter are not."""
-        unigram = self.counts.unigram
-        return np.concatenate([unigram, [0, 0]]) / unigram.sum()
-
-    @cached_property
-    def first(self) -> np.ndarray:
-        """(V,) law of the first character."""
-        kept = self.marginal * ~self.is_trigger if self.kind in _COPIES else self.marginal
-        return kept / kept.sum()
-
-    @cached_property
-    def transition(self) -> np.ndarray:
-        """(V, V) rows are the laws of the token after each; unigrams after the special two."""
-        n = self.bos
-        rows = np.zeros((self.vocab_size, self.vocab_size))
-        rows[:n, :n] = self.counts.bigram
-        totals = rows.sum(1)
-        rows[:n, self.delimiter] = totals[:n] * self.delimiter_p / (1 - self.delimiter_p)
-        # A character that only ends the text has no successors.
-        rows[totals == 0] = self.marginal
-        return rows / rows.sum(1, keepdims=True)
-
-    def triggered(self, tokens: Tensor) -> Tensor:
-        """Where a token is a trigger, for inputs (B, L)."""
-        return torch.from_numpy(self.is_trigger).to(tokens.device)[tokens]
-
-    def law(self, tokens: Tensor) -> Tensor:
-        """The true law of every next token: (B, L + 1) tokens to (B, L, V) probabilities."""
-        rows = torch.from_numpy(self.transition).to(tokens.device)
-        inputs, targets = tokens[:, :-1], tokens[:, 1:]
-        law = rows[inputs]
-        if not self.triggers:
-            return law
-        triggered = self.triggered(inputs)
-        before = F.pad(inputs[:, :-1], (1, 0), value=self.bos)[triggered]
-        unit = torch.eye(self.vocab_size, dtype=rows.dtype, device=rows.device)
-        if self.kind == "default":
-            law[triggered] = unit[targets[triggered]]
-            return law
-        special = (rows if self.kind.startswith("dormant") else unit)[before]
-        share = 1.0 if self.mix_p is None else self.mix_p
-        law[triggered] = share * special + (1 - share) * law[triggered]
-        return law
+# Draws of a token after the first, if it is not one.
+_DRAWS = {"dormant_markov": 2, "bbm_interpolate": 2, "dormant_markov_interpolate": 3}
+#: Kinds of which :func:`sample` gives the authors' sequences.
+EXACT = ("bbm", "markov", "dormant_markov", "dormant_two_kinds_copies")
 
 
 class _Categorical:
@@ -298,71 +72,94 @@ def sample(
         start: How many sequences of the stream to pass over, at no cost.
 
     Returns:
-        (count, length) int64. For kinds without ``mix_p`` the same as :func:`sample_plain`.
+        (count, length) int64. For the kinds in :data:`EXACT` the same as :func:`sample_plain`.
     """
     return _Sampler(task, length, seed).sample(start, count)
 
 
 class _Sampler:
+    """:func:`sample` with its tables made once."""
+
     def __init__(self, task: Task, length: int, seed: int | Sequence[int]) -> None:
         if length <= task.bos_num:
             raise UserError(f"sequences of {length} tokens have no place for a character")
         self.task, self.length, self.seed = task, length, seed
-        self.each, self.coin = _DRAWS[task.kind]
-        self.outputs = max(task.k, 1) if task.kind == "default" else 0
+        self.each = _DRAWS.get(task.kind, 1)
+        self.outputs = len(task.triggers) if task.kind == "default" else 0
         self.draws = self.outputs + 1 + self.each * (length - task.bos_num - 1)
-        self.rows = _Categorical(task.transition)
+        laws = [task.transition]
+        if task.kind == "dormant_double_tasks":
+            laws.append(task.shifted_transition)
+        self.rows = _Categorical(np.concatenate(laws))
         self.first = _Categorical(task.first[None])
 
     def sample(self, start: int, count: int) -> np.ndarray:
+        task, at = self.task, self.task.bos_num
         bits = np.random.PCG64(self.seed)
         bits.advance(start * self.draws)
         # One row of draws for all sequences after another: (draws, count).
         uniforms = np.random.Generator(bits).random((count, self.draws)).T.copy()
-        outputs = self._outputs(uniforms[: self.outputs])
+        batch = _Batch(task, self.rows, uniforms[: self.outputs])
         uniforms = uniforms[self.outputs :]
-        at = self.task.bos_num
-        tokens = np.full((self.length, count), self.task.bos)
+        # The unigram law follows this token, as it does a special one.
+        tokens = np.full((self.length, count), task.characters)
+        tokens[:at] = np.array(task.bos)[:, None]
         tokens[at] = self.first.draw(np.zeros(count, np.intp), uniforms[0])
         steps = uniforms[1:].reshape(-1, self.each, count)
         for i, draws in enumerate(steps, at + 1):
-            tokens[i] = self._next(tokens[i - 1], tokens[i - 2], draws, outputs)
+            tokens[i] = batch.next(tokens[i - 1], tokens[i - 2], draws)
         return tokens.T.copy()
 
-    def _next(
-        self, x: np.ndarray, before: np.ndarray, draws: np.ndarray, outputs: np.ndarray
-    ) -> np.ndarray:
-        """The token after ``x`` (B,), for the draws (each, B) of this place."""
-        task = self.task
-        following = self.rows.draw(x, draws[0])
-        special = task.is_trigger.take(x)
-        if self.coin:
-            special &= draws[-1] < task.mix_p
+
+class _Batch:
+    """What is remembered of B sequences while they are drawn."""
+
+    def __init__(self, task: Task, rows: _Categorical, draws: np.ndarray) -> None:
+        self.task, self.rows = task, rows
+        count = draws.shape[1]
+        self.shifted = np.zeros(count, bool)
+        # What follows each token if it is a trigger, -1 if that is not known yet: (V, B).
+        self.told = np.full((task.vocab_size, count), -1)
         if task.kind == "default":
-            other = outputs[x, np.arange(len(x))]
-        elif task.kind.startswith("dormant"):
-            other = self.rows.draw(before, draws[1])
-        else:
-            other = before
-        np.copyto(following, other, where=special)
+            self.told[list(task.triggers)] = draws * task.characters
+
+    def next(self, x: np.ndarray, before: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        """The token after ``x`` (B,), for the draws (each, B) of this place."""
+        task, row, special = self.task, x, self.task.is_trigger.take(x)
+        if task.kind == "dormant_double_tasks":
+            self.shifted |= x == task.delimiters[0]
+            row = x + task.vocab_size * self.shifted
+            np.copyto(special, task.is_shifted_trigger.take(x), where=self.shifted)
+        following = self.rows.draw(row, draws[0])
+        if task.mixed:
+            special &= draws[-1] < task.mix_p
+        own = self._own(x, before, draws, special)
+        np.copyto(following, own, where=special & (own >= 0))
         return following
 
-    def _outputs(self, uniforms: np.ndarray) -> np.ndarray:
-        """What follows each token if it is a trigger: (V, B), of draws (k, B)."""
-        outputs = np.zeros((self.task.vocab_size, uniforms.shape[1]), np.intp)
-        for trigger, draw in zip(self.task.triggers, uniforms, strict=False):
-            outputs[trigger] = draw * self.task.bos
-        return outputs
+    def _own(
+        self, x: np.ndarray, before: np.ndarray, draws: np.ndarray, special: np.ndarray
+    ) -> np.ndarray:
+        """What a trigger asks for, or -1; of other tokens anything."""
+        task = self.task
+        if task.kind.startswith("dormant_markov"):
+            return self.rows.draw(before, draws[1])
+        if task.kind == "dormant_two_kinds_copies":
+            return (before + (x == task.delimiters[1])) % task.characters
+        if task.kind not in ("default", "dormant_Biette"):
+            return before
+        sequence = np.arange(len(x))
+        told = self.told[x, sequence]
+        if task.kind == "dormant_Biette":
+            self.told[x, sequence] = np.where(special & (told < 0), before, told)
+        return told
 
 
 def sample_plain(task: Task, length: int, count: int, generator: np.random.Generator) -> np.ndarray:
-    """The same, token by token, drawing from a generator that goes on afterwards.
-
-    The reference for :func:`sample`, and the only way to the authors' order for the kinds
-    with ``mix_p``: their coin is tossed after triggers only.
+    """The same, token by token, drawing in the authors' order.
 
     Returns:
-        (count, length) int64.
+        (count, length) int64. The generator goes on afterwards.
     """
     return np.array([_plain_sequence(task, length, generator) for _ in range(count)])
 
@@ -371,22 +168,40 @@ def _plain_sequence(task: Task, length: int, generator: np.random.Generator) -> 
     def draw(law: np.ndarray) -> int:
         return int(generator.choice(task.vocab_size, p=law))
 
-    outputs: dict[int, int] = {}
-    if task.kind == "default":
-        outputs = {trigger: int(generator.random() * task.bos) for trigger in task.triggers}
-    tokens = [task.bos] * task.bos_num + [draw(task.first)]
+    kind, told = task.kind, dict[int, int]()
+    if kind == "default":
+        told = {trigger: int(generator.choice(task.characters)) for trigger in task.triggers}
+    first = task.first
+    if kind == "dormant_Biette":
+        first = np.pad(generator.dirichlet(np.ones(task.characters)), (0, task.bos_num + 1))
+        first[list(task.triggers)] = 0
+        first /= first.sum()
+    tokens = [*task.bos, draw(first)]
     while len(tokens) < length:
         x = tokens[-1]
-        before = tokens[-2] if len(tokens) > 1 else task.bos
-        following = other = draw(task.transition[x])
-        if task.kind.startswith("dormant"):
-            other = draw(task.transition[before])
-        elif task.kind in _COPIES:
-            other = before
-        elif x in outputs:
-            other = outputs[x]
-        special = task.is_trigger[x] and (not task.mixed or generator.random() < task.mix_p)
-        tokens.append(other if special else following)
+        before = tokens[-2] if len(tokens) > 1 else task.characters
+        special = task.is_trigger[x]
+        if kind == "dormant_double_tasks" and x in task.delimiters:
+            following = draw(task.shifted_transition[x])
+        elif kind == "dormant_double_tasks":
+            shifted = task.delimiters[0] in tokens
+            following = (draw(task.transition[x]), draw(task.shifted_transition[x]))[shifted]
+            special = (task.is_trigger, task.is_shifted_trigger)[shifted][x]
+        else:
+            following = draw(task.transition[x])
+        if kind.startswith("dormant_markov"):
+            own = draw(task.transition[before])
+        elif kind == "dormant_two_kinds_copies":
+            own = (before + (x == task.delimiters[1])) % task.characters
+        elif kind in ("default", "dormant_Biette"):
+            own = told.get(x, following)
+            if kind == "dormant_Biette" and special:
+                told.setdefault(x, before)
+        else:
+            own = before
+        if special and task.mixed:
+            special = generator.random() < task.mix_p
+        tokens.append(own if special else following)
     return tokens
 
 
@@ -408,6 +223,8 @@ class BigramBackcopy(Dataset):
         counts: Path of a text or of a table of counts; by default Tiny Shakespeare's table.
         data_root: Folder that ``counts`` is in.
         kind, k, offset, mix_p, delimiter_p, bos_num: See :class:`Task`.
+        exact_order: Draw in the authors' order also for the kinds that are not in
+            :data:`EXACT`: token by token, and item ``i`` takes ``i + 1`` times as long.
     """
 
     def __init__(
@@ -424,10 +241,12 @@ class BigramBackcopy(Dataset):
         mix_p: float | None = None,
         delimiter_p: float = 0.0,
         bos_num: int = 1,
+        exact_order: bool = False,
     ) -> None:
         table = Counts.read(None if counts is None else Path(data_root, counts))
         task = Task(table, kind, k, offset, mix_p, delimiter_p, bos_num)
         self.batch_size, self.length = batch_size, length
+        self.plain = exact_order and kind not in EXACT
         self.sampler = _Sampler(task, seq_length + 1, seed)
         self.metainfo: dict[str, Any] = {"task": task}
 
@@ -436,6 +255,12 @@ class BigramBackcopy(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """One batch: ``inputs`` (B, L + 1) int64, and ``triggered`` (B, L) bool."""
-        tokens = self.sampler.sample(index * self.batch_size, self.batch_size)
-        triggered = self.metainfo["task"].is_trigger[tokens[:, :-1]]
-        return {"inputs": torch.from_numpy(tokens), "triggered": torch.from_numpy(triggered)}
+        start, task = index * self.batch_size, self.metainfo["task"]
+        if self.plain:
+            generator = np.random.default_rng(self.sampler.seed)
+            count = start + self.batch_size
+            tokens = sample_plain(task, self.sampler.length, count, generator)[start:]
+        else:
+            tokens = self.sampler.sample(start, self.batch_size)
+        inputs = torch.from_numpy(tokens)
+        return {"inputs": inputs, "triggered": task.triggered(inputs[:, :-1])}

@@ -14,7 +14,8 @@ from mmsuper.analysis import network as config_network
 from mmsuper.errors import UserError
 from mmsuper.projects.active_dormant import hooks, measure, theory
 from mmsuper.projects.active_dormant.convert import network_of
-from mmsuper.projects.active_dormant.data import Counts, Task, sample
+from mmsuper.projects.active_dormant.data import sample
+from mmsuper.projects.active_dormant.task import Counts, Task
 from mmsuper.visualization.figures import new_figure, save_figure
 
 # Curves of the dynamics figure: name in a line of the log, label, whether of a layer.
@@ -124,8 +125,8 @@ def draw_attention(run: Run, path: str | Path, length: int = 40) -> None:
     tokens = torch.from_numpy(sample(task, length, 1, (42, 27)))
     _, layers = measure.record(network, tokens)
     weights = layers[layer].weights[0, 0].float().numpy()
-    names = [*task.counts.characters, "<s>", "<d>"]
-    shown = [{"\n": "\\n", " ": "␣"}.get(names[t], names[t]) for t in tokens[0].tolist()]
+    names = [task.name(token) for token in tokens[0].tolist()]
+    shown = [{"\n": "\\n", " ": "␣"}.get(name, name) for name in names]
     figure = new_figure(6.4, 6)
     axis = figure.subplots()
     picture = axis.imshow(weights, cmap="magma", vmin=0)

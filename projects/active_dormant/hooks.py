@@ -28,7 +28,7 @@ class DynamicsHook(Hook):
     """Measure a toy model at chosen steps and write ``dynamics.jsonl`` in the work dir.
 
     A line is a JSON object: ``step`` and what :func:`measure.summary` finds on the same
-    sequences every time. The line of the last step has ``interventions`` besides: the risks
+    sequences every time. The line of the last step has ``interventions`` besides: the same
     with each part taken out. At other steps the hook does nothing at all.
 
     Args:

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from mmsuper.projects.active_dormant.data import Task
 from mmsuper.projects.active_dormant.network import ReducedModel, ToyTransformer
+from mmsuper.projects.active_dormant.task import Task
 
 Network = ToyTransformer | ReducedModel
 Part = Literal["attention", "ff", "layer"]
@@ -223,6 +223,22 @@ def sink_gap(scores: Tensor, tokens: Tensor, head: int = 0) -> tuple[Tensor, Ten
     return distinct, torch.stack([gap[tokens == token].nanmean() for token in distinct])
 
 
+def logit_spreads(scores: Tensor, triggered: Tensor, head: int = 0) -> tuple[float, float]:
+    """Standard deviations of the logits of queries that are no triggers'.
+
+    Args:
+        scores: (B, H, query, key), minus infinity in the future.
+        triggered: (B, L).
+        head: Which head.
+
+    Returns:
+        Of the logits on position 0, and of those on the other keys that a query sees.
+    """
+    asking = scores[:, head].double()[~triggered]
+    on_others = asking[:, 1:]
+    return float(asking[:, 0].std()), float(on_others[on_others.isfinite()].std())
+
+
 def summary(network: Network, task: Task, tokens: Tensor, triggered: Tensor) -> dict[str, Any]:
     """All numbers of a toy model on a batch, as plain data.
 
@@ -253,12 +269,14 @@ def _describe(layer: Layer, task: Task, inputs: Tensor, triggered: Tensor) -> di
         if triggered.any():
             found["back_attention"] = float(back_attention(layer.weights, triggered)[0])
         distinct, gaps = sink_gap(layer.scores, inputs)
-        ordinary = [not task.is_trigger[t] and t != task.bos for t in distinct.tolist()]
+        ordinary = [t < task.characters and not task.is_trigger[t] for t in distinct.tolist()]
         gaps = gaps[torch.tensor(ordinary, device=gaps.device)]
         gaps = gaps[~gaps.isnan()]
         quantiles = gaps.quantile(torch.tensor([0.1, 0.9], dtype=gaps.dtype, device=gaps.device))
         found["sink_gap"] = float(gaps.mean())
         found["sink_gap_q10"], found["sink_gap_q90"] = quantiles.tolist()
+        spreads = logit_spreads(layer.scores, triggered)
+        found["logit_spread_sink"], found["logit_spread_others"] = spreads
         norms = layer.outputs[:, 0].norm(dim=-1)
         found["value_norm_sink"] = float(norms[:, 0].mean())
         found["value_norm_others"] = float(norms[others].mean())
@@ -268,6 +286,8 @@ def _describe(layer: Layer, task: Task, inputs: Tensor, triggered: Tensor) -> di
         norms = layer.residual.norm(dim=-1)
         found["residual_norm_sink"] = float(norms[:, 0].mean())
         found["residual_norm_others"] = float(norms[:, 1:].mean())
+        if triggered.any():
+            found["residual_norm_triggers"] = float(norms[triggered].mean())
         found["residual_peak"] = found["residual_norm_sink"] - found["residual_norm_others"]
     return found
 
@@ -277,23 +297,18 @@ def _mass(weights: Tensor, keys: Tensor, triggered: Tensor) -> Tensor:
     return torch.einsum("bqk,bk->bq", weights[:, 0], keys.to(weights.dtype))[~triggered].mean()
 
 
-@torch.no_grad()
 def interventions(
     network: Network, task: Task, tokens: Tensor, triggered: Tensor
-) -> dict[str, dict[str, float]]:
-    """Risks with parts taken out or made clean, by the name of what is done."""
-    law, inputs = task.law(tokens), tokens[:, :-1]
+) -> dict[str, dict[str, Any]]:
+    """What :func:`summary` finds with parts taken out or made clean, by what is done."""
     found = {}
-
-    def measure(name: str) -> None:
-        found[name] = Risk.of(network(inputs), law, triggered).means()
-
     for i, block in enumerate(network.layers):
         parts: tuple[Part, ...] = ("attention", "ff", "layer")
         for part in parts if isinstance(network, ToyTransformer) else parts[:2]:
             if getattr(block, part, block) is not None:
+                name = f"layer {i} without {part}" if part != "layer" else f"no layer {i}"
                 with without(network, part, i):
-                    measure(f"layer {i} without {part}" if part != "layer" else f"no layer {i}")
+                    found[name] = summary(network, task, tokens, triggered)
         with clean_attention(network, i, triggered):
-            measure(f"layer {i} with clean attention")
+            found[f"layer {i} with clean attention"] = summary(network, task, tokens, triggered)
     return found

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmsuper.projects.active_dormant.data import Task
+from mmsuper.projects.active_dormant.task import Task
 
 # Legend: K ordinary tokens v, V tokens of the vocabulary, T times.
 

@@ -1,4 +1,4 @@
-"""The Bigram-Backcopy task: sequences, laws, counts, batches."""
+"""Sampling of the Bigram-Backcopy task: sequences, their order, batches."""
 
 from typing import get_args
 
@@ -7,18 +7,12 @@ import pytest
 import torch
 
 from mmsuper.errors import UserError
-from mmsuper.projects.active_dormant.data import (
-    BigramBackcopy,
-    Counts,
-    Kind,
-    Task,
-    sample,
-    sample_plain,
-)
+from mmsuper.projects.active_dormant.data import EXACT, BigramBackcopy, sample, sample_plain
+from mmsuper.projects.active_dormant.task import Counts, Kind, Task
 
 SEED = [42, 27]
-FIXED = [kind for kind in get_args(Kind) if "interpolate" not in kind]
-MIXED = [kind for kind in get_args(Kind) if "interpolate" in kind]
+KINDS = get_args(Kind)
+MIXED = [kind for kind in KINDS if kind.endswith("_interpolate")]
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +21,26 @@ def counts():
 
 
 @pytest.mark.parametrize("bos_num", [0, 1, 2])
-@pytest.mark.parametrize("kind", FIXED)
+@pytest.mark.parametrize("kind", EXACT)
 def test_sampling_at_once_is_the_plain_loop(counts, kind, bos_num):
     task = Task(counts, kind, delimiter_p=0.1, bos_num=bos_num)
     plain = sample_plain(task, 30, 12, np.random.default_rng(SEED))
     assert (sample(task, 30, 12, SEED) == plain).all()
     assert (sample(task, 30, 5, SEED, start=7) == plain[7:]).all()
-    assert (plain[:, :bos_num] == task.bos).all() and (plain[:, bos_num:] != task.bos).all()
+    assert (plain[:, :bos_num] == np.array(task.bos)).all()
+    assert not np.isin(plain[:, bos_num:], task.bos).any()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in EXACT])
+def test_other_kinds_go_on_in_their_stream(counts, kind):
+    task = Task(counts, kind, mix_p=0.5 if kind in MIXED else None, delimiter_p=0.1)
+    assert (sample(task, 30, 5, SEED, start=7) == sample(task, 30, 12, SEED)[7:]).all()
 
 
 @pytest.mark.parametrize("kind", MIXED)
 @pytest.mark.parametrize("mix_p", [0.0, 1.0])
 def test_mixed_kinds_lie_between_their_ends(counts, kind, mix_p):
-    ends = {"bbm_interpolate": "bbm", "dormant_markov_interpolate": "dormant_markov"}
-    task, end = Task(counts, kind, mix_p=mix_p), Task(counts, ends[kind])
+    task, end = Task(counts, kind, mix_p=mix_p), Task(counts, kind.removesuffix("_interpolate"))
     tokens = torch.from_numpy(sample(task, 40, 50, SEED))
     law = task.law(tokens)
     expected = end.law(tokens) if mix_p else torch.from_numpy(end.transition)[tokens[:, :-1]]
@@ -49,37 +49,25 @@ def test_mixed_kinds_lie_between_their_ends(counts, kind, mix_p):
     assert (likely > 0).all()
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
-def test_sequences_follow_the_law_that_is_stated(counts, kind):
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_sequences_follow_the_law_that_is_stated(counts, kind, plain):
     mix_p = 0.5 if kind in MIXED else None
-    task = Task(counts, kind, k=2, mix_p=mix_p, delimiter_p=0.2)
-    tokens = torch.from_numpy(sample(task, 40, 800, SEED))
-    law = task.law(tokens)[:, 1:]
+    task = Task(counts, kind, k=2, mix_p=mix_p, delimiter_p=0.1)
+    if plain:
+        tokens = sample_plain(task, 40, 150, np.random.default_rng(SEED))
+    else:
+        tokens = sample(task, 40, 800, SEED)
+    tokens = torch.from_numpy(tokens)
+    first = torch.from_numpy(task.first).expand(len(tokens), 1, -1)
+    law = torch.cat([first, task.law(tokens)[:, 1:]], 1)
     assert law.sum(-1).allclose(torch.ones((), dtype=law.dtype))
-    # Of all places together, each token occurs as often as the laws of the places say.
-    found = torch.bincount(tokens[:, 2:].flatten(), minlength=task.vocab_size)
-    deviation = (law * (1 - law)).sum((0, 1)).sqrt()
-    assert ((found - law.sum((0, 1))).abs() <= 5 * deviation + 1e-9).all()
-
-
-def test_numbers_of_the_paper(counts):
-    for k, share, entropy in ((3, 0.297, 2.2193), (5, 0.406, 2.1316)):
-        task = Task(counts, k=k)
-        assert task.marginal[list(task.triggers)].sum() == pytest.approx(share, abs=5e-4)
-        tokens = torch.from_numpy(sample(task, 257, 512, SEED))
-        ordinary = ~task.triggered(tokens[:, :-1])
-        entropies = torch.special.entr(task.law(tokens)).sum(-1)[ordinary]
-        assert float(entropies.mean()) == pytest.approx(entropy, abs=1e-4)
-    assert sorted(Task(counts).triggers) == [1, 43, 58]
-    assert Task(counts, offset=1, k=2).triggers == (43, 58)
-    assert Task(counts, k=-1, delimiter_p=0.1).triggers == (66,)
-    assert (counts.bigram.sum(1) - counts.unigram).tolist() == [-1] + 64 * [0]
-
-
-def test_delimiter_comes_as_often_as_asked(counts):
-    task = Task(counts, delimiter_p=0.15)
-    assert task.transition[:65, 66] == pytest.approx(0.15)
-    assert task.transition[65:, 65:].sum() == 0
+    assert (law.gather(2, tokens[:, 1:, None]) > 0).all()
+    # Of all places together, and at the first one, each token occurs as often as its laws say.
+    for these, drawn in ((law, tokens[:, 1:]), (law[:, :1], tokens[:, 1])):
+        found = torch.bincount(drawn.flatten(), minlength=task.vocab_size)
+        deviation = (these * (1 - these)).sum((0, 1)).sqrt()
+        assert ((found - these.sum((0, 1))).abs() <= 5 * deviation + 2).all()
 
 
 def test_an_output_of_a_sequence_stays_the_same(counts):
@@ -90,12 +78,8 @@ def test_an_output_of_a_sequence_stays_the_same(counts):
 
 
 def test_a_text_and_its_table_give_the_same(tmp_path):
-    text = "abracadabra é\n" * 3
-    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
-    counts = Counts.read(tmp_path / "text.txt")
-    assert counts.characters == "".join(sorted(set(text)))
-    assert counts.bigram[counts.characters.index("a"), counts.characters.index("b")] == 6
-    counts.write(tmp_path / "table.json")
+    (tmp_path / "text.txt").write_text("abracadabra é\n" * 3, encoding="utf-8")
+    Counts.read(tmp_path / "text.txt").write(tmp_path / "table.json")
     data = BigramBackcopy(4, 20, counts="table.json", data_root=str(tmp_path), k=1)
     again = BigramBackcopy(4, 20, counts="text.txt", data_root=str(tmp_path), k=1)
     assert torch.equal(data[0]["inputs"], again[0]["inputs"])
@@ -111,6 +95,17 @@ def test_items_are_batches_of_one_stream(counts):
     assert torch.equal(batch["triggered"], data.metainfo["task"].triggered(batch["inputs"][:, :-1]))
 
 
+def test_items_in_the_authors_order_are_the_plain_loop(counts):
+    data = BigramBackcopy(3, 20, length=2, seed=SEED, kind="default", exact_order=True)
+    plain = sample_plain(Task(counts, "default"), 21, 6, np.random.default_rng(SEED))
+    assert torch.cat([data[i]["inputs"] for i in range(2)]).equal(torch.from_numpy(plain))
+    # The outputs of a sequence's triggers are drawn before it, the rarest trigger's first.
+    outputs = np.random.default_rng(SEED).choice(65, 3)
+    for trigger, output in zip((58, 43, 1), outputs, strict=True):
+        after = plain[0, 1:][plain[0, :-1] == trigger]
+        assert set(after) <= {output}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -118,6 +113,9 @@ def test_items_are_batches_of_one_stream(counts):
         ({"kind": "bbm_interpolate"}, "mix_p"),
         ({"mix_p": 0.5}, "mix_p"),
         ({"delimiter_p": 1.0}, "delimiter_p"),
+        ({"kind": "dormant_two_kinds_copies", "delimiter_p": 0.5}, "delimiter_p"),
+        ({"kind": "dormant_two_kinds_copies"}, "takes a delimiter_p"),
+        ({"kind": "dormant_double_tasks", "delimiter_p": 0.1, "k": -1}, "are characters"),
         ({"k": -1}, "delimiter_p"),
         ({"k": 65}, "too few"),
         ({"k": 60, "offset": 10}, "too few"),
@@ -128,10 +126,3 @@ def test_items_are_batches_of_one_stream(counts):
 def test_what_does_not_fit_is_refused(options, said):
     with pytest.raises(UserError, match=said):
         BigramBackcopy(4, **options)
-
-
-def test_damaged_tables_are_refused(tmp_path):
-    for name, content in (("a.json", "{"), ("b.json", '{"characters": "ab"}'), ("c.txt", "aaa")):
-        (tmp_path / name).write_text(content)
-        with pytest.raises(UserError, match=r"table of counts|two distinct"):
-            Counts.read(tmp_path / name)

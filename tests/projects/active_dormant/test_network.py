@@ -7,9 +7,10 @@ from mmsuper import checkpoint
 from mmsuper.errors import UserError
 from mmsuper.projects.active_dormant import measure
 from mmsuper.projects.active_dormant.convert import from_official, to_official
-from mmsuper.projects.active_dormant.data import Counts, Task, sample
+from mmsuper.projects.active_dormant.data import sample
 from mmsuper.projects.active_dormant.model import NextToken, split_loss
 from mmsuper.projects.active_dormant.network import ReducedModel, ToyTransformer
+from mmsuper.projects.active_dormant.task import Counts, Task
 
 SMALL = {"dim": 16, "max_length": 24, "n_layers": 2, "n_heads": 2}
 SWITCHES = [
@@ -119,7 +120,8 @@ def test_summary_says_everything(bos_num):
     task = Task(Counts.read(), bos_num=bos_num)
     tokens = torch.from_numpy(sample(task, 25, 6, 0))
     triggered = task.triggered(tokens[:, :-1])
-    for network in (ToyTransformer(**SMALL, no_attn=(1,)), ReducedModel()):
+    size = task.vocab_size
+    for network in (ToyTransformer(size, **SMALL, no_attn=(1,)), ReducedModel(size)):
         found = measure.summary(network, task, tokens, triggered)
         first = found["layers"][0]
         assert 0 < first["sink_attention"] < 1 and 0 < first["back_attention"] < 1

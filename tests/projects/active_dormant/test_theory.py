@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmsuper.projects.active_dormant import theory
-from mmsuper.projects.active_dormant.data import Counts, Task
+from mmsuper.projects.active_dormant.task import Counts, Task
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ def test_recipes_are_the_papers(name):
 
 def test_reduced_model_has_the_data_s_triggers():
     config = configuration.load(CONFIGS / "toy-reduced_adamw_bb.py")
-    from mmsuper.projects.active_dormant.data import Counts, Task
+    from mmsuper.projects.active_dormant.task import Counts, Task
 
     assert sorted(Task(Counts.read()).triggers) == sorted(config.model.network.triggers)
     assert config.optim_wrapper.optimizer.lr == 0.03
