@@ -29,7 +29,7 @@ def load_model(
         device: Where the whole model goes.
         device_map: How accelerate spreads the model over devices instead, such as
             ``"auto"``; ``device`` then means nothing.
-        options: More arguments of ``from_pretrained``, such as ``attn_implementation``.
+        options: More arguments of ``from_pretrained``, such as ``revision``.
 
     Raises:
         UserError: If there is no such model, its files are damaged or lack weights.
@@ -49,13 +49,22 @@ def load_model(
     return model.eval() if device_map else model.eval().to(device)
 
 
-def load_tokenizer(folder_or_id: str | Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    folder_or_id: str | Path, options: Mapping[str, Any] | None = None
+) -> PreTrainedTokenizerBase:
     """The tokenizer of a Hugging Face folder or of a model on the hub.
+
+    Args:
+        folder_or_id: A Hugging Face folder, or the name of a model on the hub.
+        options: More arguments of ``from_pretrained``, such as ``revision``.
 
     Raises:
         UserError: If there is none, or its files are damaged.
     """
-    return _load(transformers().AutoTokenizer.from_pretrained, "tokenizer", folder_or_id)
+    auto = transformers().AutoTokenizer
+    return _load(
+        lambda name: auto.from_pretrained(name, **(options or {})), "tokenizer", folder_or_id
+    )
 
 
 def transformers() -> ModuleType:

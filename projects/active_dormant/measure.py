@@ -154,6 +154,9 @@ class Risk:
         bigram_oracle: As the second.
         triggered: How many positions the first is over.
         others: How many positions the second is over.
+        first: Of the second, the excess of first positions over the law's entropy. They are
+            judged by the unigram law, although most kinds never begin with a trigger.
+        firsts: How many of the others are first positions.
     """
 
     backcopy: float
@@ -162,6 +165,8 @@ class Risk:
     bigram_oracle: float
     triggered: int
     others: int
+    first: float
+    firsts: int
 
     @classmethod
     def of(cls, logits: Tensor, law: Tensor, triggered: Tensor) -> Risk:
@@ -169,8 +174,9 @@ class Risk:
         cross = -(law * logits.to(law.dtype).log_softmax(-1)).sum(-1)
         entropy = torch.special.entr(law).sum(-1)
         sums = [float(x[mask].sum()) for x in (cross, entropy) for mask in (triggered, ~triggered)]
-        count = int(triggered.sum())
-        return cls(*sums, count, triggered.numel() - count)
+        count, ordinary = int(triggered.sum()), ~triggered[:, 0]
+        first = float((cross - entropy)[:, 0][ordinary].sum())
+        return cls(*sums, count, triggered.numel() - count, first, int(ordinary.sum()))
 
     def __add__(self, other: Risk) -> Risk:
         """Over the positions of both."""
@@ -180,13 +186,17 @@ class Risk:
     def means(self) -> dict[str, float]:
         """``backcopy``, ``bigram`` and their ``_excess`` over the law's own entropy.
 
-        Where there are no triggers, there is no ``backcopy``.
+        ``bigram_excess_after_first`` leaves first positions out. Where there are no triggers,
+        there is no ``backcopy``.
         """
         found: dict[str, float] = {}
         for name, count in (("backcopy", self.triggered), ("bigram", self.others)):
             if count:
                 risk, oracle = getattr(self, name), getattr(self, f"{name}_oracle")
                 found |= {name: risk / count, f"{name}_excess": (risk - oracle) / count}
+        if self.others > self.firsts:
+            excess = self.bigram - self.bigram_oracle - self.first
+            found["bigram_excess_after_first"] = excess / (self.others - self.firsts)
         return found
 
 

@@ -79,13 +79,9 @@ class BackcopyRisk(BaseMetric):
         """Measure one batch."""
         task = self.dataset_meta["task"]
         tokens, triggered = (torch.cat([*data_batch[key]]) for key in ("inputs", "triggered"))
-        law, logits = task.law(tokens), data_samples[0]["logits"].cpu()
-        every = Risk.of(logits, law, triggered)
-        later = Risk.of(logits[:, 1:], law[:, 1:], triggered[:, 1:])
-        self.results.append((every, later))
+        logits = data_samples[0]["logits"].cpu()
+        self.results.append(Risk.of(logits, task.law(tokens), triggered))
 
-    def compute_metrics(self, results: list[tuple[Risk, Risk]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[Risk]) -> dict[str, float]:
         """Means over all positions."""
-        every, later = (sum(parts[1:], parts[0]) for parts in zip(*results, strict=True))
-        excess = later.means()["bigram_excess"]
-        return {**every.means(), "bigram_excess_after_first": excess}
+        return sum(results[1:], results[0]).means()

@@ -71,7 +71,12 @@ class Hints:
         return sum(len(one.kept) for one in self.layers) / sum(one.channels for one in self.layers)
 
 
-def hints(model: nn.Module, texts: Mapping[str, Tensor], batch: int) -> Hints:
+def hints(
+    model: nn.Module,
+    texts: Mapping[str, Tensor],
+    batch: int,
+    watch: report.Watch = report.unwatched,
+) -> Hints:
     """Find peaks, and measure the loss with and without keeping them.
 
     Scales are read off the same texts that the loss is measured on.
@@ -80,15 +85,17 @@ def hints(model: nn.Module, texts: Mapping[str, Tensor], batch: int) -> Hints:
         model: A causal language model of transformers, in evaluation mode.
         texts: By kind of text (N, L) ids.
         batch: Texts that go through the model at a time.
+        watch: Shows progress.
     """
     modules = linear_layers(model)
-    largest, losses = _calibrate(modules, model, texts, batch)
+    largest, losses = _calibrate(modules, model, texts, batch, watch)
     nothing = {name: torch.zeros_like(peaks, dtype=torch.bool) for name, peaks in largest.items()}
     peaks = {name: is_peak(sizes) for name, sizes in largest.items()}
     for name, kept in (("int8", nothing), ("int8, peaks kept", peaks)):
         with int8({modules[layer]: (largest[layer], kept[layer]) for layer in largest}):
             for kind, ids in texts.items():
-                losses[kind][name] = float(report.losses(model, ids, batch).mean())
+                found = report.losses(model, ids, batch, watch, f"{kind}, {name}")
+                losses[kind][name] = float(found.mean())
     layers = [_layer(name, sizes, peaks[name]) for name, sizes in largest.items()]
     left = [
         name
@@ -169,12 +176,16 @@ def _rounded_input(limit: Tensor, kept: Tensor) -> Callable[..., tuple[Tensor, .
 
 
 def _calibrate(
-    modules: Mapping[str, nn.Module], model: nn.Module, texts: Mapping[str, Tensor], batch: int
+    modules: Mapping[str, nn.Module],
+    model: nn.Module,
+    texts: Mapping[str, Tensor],
+    batch: int,
+    watch: report.Watch,
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, float]]]:
     """Largest absolute value of each layer's input channels, and the full model's losses."""
     largest: dict[str, Tensor] = {}
 
-    def watch(name: str) -> Callable[..., None]:
+    def keep(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             if inputs[0].numel():
                 sizes = inputs[0].flatten(0, -2).abs().amax(0).float().cpu()
@@ -182,10 +193,10 @@ def _calibrate(
 
         return hook
 
-    hooks = [module.register_forward_pre_hook(watch(name)) for name, module in modules.items()]
+    hooks = [module.register_forward_pre_hook(keep(name)) for name, module in modules.items()]
     try:
         losses = {
-            kind: {"full": float(report.losses(model, ids, batch).mean())}
+            kind: {"full": float(report.losses(model, ids, batch, watch, f"{kind}, peaks").mean())}
             for kind, ids in texts.items()
         }
     finally:

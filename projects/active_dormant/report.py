@@ -16,7 +16,7 @@ grow with the number of texts but for their ids and one number for each head and
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +39,14 @@ SINK = 0.3
 SEEN_BY = 1 / 4
 #: Characters that are tokenised at a time.
 _CHARACTERS = 100_000
+
+# Gives batches on and shows how many of them are done, under a title.
+Watch = Callable[[Sequence[Tensor], str], Iterable[Tensor]]
+
+
+def unwatched(batches: Sequence[Tensor], title: str) -> Iterable[Tensor]:
+    """Show nothing."""
+    return batches
 
 
 @dataclass(frozen=True)
@@ -189,6 +197,7 @@ def report(
     name: str = "",
     batch: int = 4,
     candidates: int = 8,
+    watch: Watch = unwatched,
 ) -> Report:
     """Measure a model's heads on several kinds of text.
 
@@ -199,6 +208,7 @@ def report(
         name: Of the model.
         batch: Texts that go through the model at a time.
         candidates: How many heads are taken out, one by one.
+        watch: Shows progress.
 
     Raises:
         UserError: If the model's attention can be read in no way.
@@ -207,9 +217,11 @@ def report(
         probe.check(model)
         grams = _grams(model)
     except UserError as error:
-        return _fall_back(model, tokenizer, texts, name, str(error))
+        return _fall_back(model, tokenizer, texts, name, str(error), watch)
     found = {
-        kind: _domain(tokenizer, ids, _passes(model, ids, batch), grams)
+        kind: _domain(
+            tokenizer, ids, _passes(model, watch(ids.split(batch), f"{kind}, heads")), grams
+        )
         for kind, ids in texts.items()
     }
     result = Report(name, "Every head is read and changed; logits are the model's own.", found)
@@ -217,29 +229,33 @@ def report(
     heads = [np.unravel_index(i, score.shape) for i in np.argsort(-score, axis=None)[:candidates]]
     for layer, head in ((int(i), int(h)) for i, h in heads):
         change = {
-            kind: without(model, ids, layer, head, batch) - found[kind].losses
+            kind: without(model, ids, layer, head, batch, watch) - found[kind].losses
             for kind, ids in texts.items()
         }
         result.candidates.append(Candidate(layer, head, float(score[layer, head]), change))
     return result
 
 
-def losses(model: nn.Module, ids: Tensor, batch: int) -> np.ndarray:
+def losses(
+    model: nn.Module, ids: Tensor, batch: int, watch: Watch = unwatched, title: str = "loss"
+) -> np.ndarray:
     """Loss of each text: (N,) nats a token."""
     device = next(model.parameters()).device
     found = []
     with torch.inference_mode():
-        for part in ids.split(batch):
+        for part in watch(ids.split(batch), title):
             part = part.to(device)
             logits = model(input_ids=part, use_cache=False).logits
             found.append(token_losses(logits, part).mean(1).cpu())
     return torch.cat(found).numpy()
 
 
-def without(model: nn.Module, ids: Tensor, layer: int, head: int, batch: int) -> np.ndarray:
+def without(
+    model: nn.Module, ids: Tensor, layer: int, head: int, batch: int, watch: Watch = unwatched
+) -> np.ndarray:
     """Loss of each text with one head's weights all zero: (N,)."""
     with probe.tapped(model, heads={(layer, head): "zero"}, block=QUERIES):
-        return losses(model, ids, batch)
+        return losses(model, ids, batch, watch, f"without layer {layer}, head {head}")
 
 
 # ------------------------------------------------------------------------------------------
@@ -251,7 +267,7 @@ _SeeResidual = Callable[[int, Tensor], None]
 _Pass = Callable[[_See, _SeeResidual | None], Tensor]
 
 
-def _passes(model: nn.Module, ids: Tensor, batch: int) -> Iterator[tuple[Tensor, _Pass]]:
+def _passes(model: nn.Module, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, _Pass]]:
     """Batches of texts, each with a way to pass it through the model."""
     device = next(model.parameters()).device
 
@@ -263,11 +279,11 @@ def _passes(model: nn.Module, ids: Tensor, batch: int) -> Iterator[tuple[Tensor,
                 stack.enter_context(probe.residuals(model, see_residual))
             return model(input_ids=part.to(device), use_cache=False).logits
 
-    for part in ids.split(batch):
+    for part in batches:
         yield part, lambda see, see_residual, part=part: through(part, see, see_residual)
 
 
-def _whole_passes(model: nn.Module, ids: Tensor) -> Iterator[tuple[Tensor, _Pass]]:
+def _whole_passes(model: nn.Module, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, _Pass]]:
     """The same for a model that gives its weights only after a pass, all at once."""
     device = next(model.parameters()).device
 
@@ -283,12 +299,17 @@ def _whole_passes(model: nn.Module, ids: Tensor) -> Iterator[tuple[Tensor, _Pass
             see(probe.Seen(layer, nothing, weights, nothing, visible[None, None]))
         return out.logits
 
-    for part in ids.split(1):
+    for part in batches:
         yield part, lambda see, see_residual, part=part: through(part, see, see_residual)
 
 
 def _fall_back(
-    model: nn.Module, tokenizer: Any, texts: Mapping[str, Tensor], name: str, reason: str
+    model: nn.Module,
+    tokenizer: Any,
+    texts: Mapping[str, Tensor],
+    name: str,
+    reason: str,
+    watch: Watch,
 ) -> Report:
     before = model.config._attn_implementation
     try:
@@ -296,7 +317,9 @@ def _fall_back(
             model.set_attn_implementation("eager")
         _check_attentions(model, next(iter(texts.values()))[:1])
         found = {
-            kind: _domain(tokenizer, ids, _whole_passes(model, ids), None)
+            kind: _domain(
+                tokenizer, ids, _whole_passes(model, watch(ids.split(1), f"{kind}, heads")), None
+            )
             for kind, ids in texts.items()
         }
     finally:

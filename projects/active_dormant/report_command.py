@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
@@ -69,7 +70,7 @@ def _report(
     longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if longest and arguments.length > longest:
         raise UserError(f"{name} takes texts of up to {longest} tokens: --length {longest}")
-    tokenizer = load_tokenizer(name)
+    tokenizer = load_tokenizer(name, options)
     windows = {kind: _windows(kind, tokenizer, files, arguments) for kind, files in domains.items()}
     if (
         max(int(ids.max()) for ids in windows.values())
@@ -77,9 +78,19 @@ def _report(
     ):
         raise UserError(f"the tokenizer of {name} has tokens that the model does not know")
     title = f"{name}@{revision}" if revision else name
-    found = report.report(model, tokenizer, windows, title, arguments.batch, arguments.candidates)
+
+    def watch(batches: Sequence[Tensor], what: str) -> Iterable[Tensor]:
+        console = Console(stderr=True)
+        shown = console.is_terminal
+        return track(
+            batches, f"{title}: {what}", console=console, transient=True, disable=not shown
+        )
+
+    found = report.report(
+        model, tokenizer, windows, title, arguments.batch, arguments.candidates, watch
+    )
     if arguments.quantization_hints:
-        found.quantization = quantization.hints(model, windows, arguments.batch)
+        found.quantization = quantization.hints(model, windows, arguments.batch, watch)
     return found
 
 

@@ -219,6 +219,31 @@ def test_the_command_writes_a_page_json_and_csv(folder, capsys):
     assert sum(bool(r["loss_change"]) for r in rows) == 4
 
 
+def test_revisions_come_from_the_hub_with_their_tokenizers(folder, tmp_path, monkeypatch, capsys):
+    """As it lies in the hub's cache, which is all that there is without a network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    repository = tmp_path / "models--somebody--tiny"
+    for revision in ("early", "late"):
+        commit = f"{revision:0>40}"
+        (repository / "snapshots").mkdir(parents=True, exist_ok=True)
+        (repository / "snapshots" / commit).symlink_to(folder / revision)
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / revision).write_text(commit)
+
+    def analyze(*revisions):
+        words = [f"--domain=code={folder}/code*.txt", "--length=16", "--samples=2"]
+        files = ["-o", str(tmp_path / "r.html"), "--candidates=0", "--revisions", *revisions]
+        return main(["analyze", "heads", "somebody/tiny", *words, *files])
+
+    assert analyze("early", "late") == 0
+    early, late = json.loads((tmp_path / "r.json").read_text())
+    assert (early["model"], late["model"]) == ("somebody/tiny@early", "somebody/tiny@late")
+    assert early["domains"]["code"]["loss"] != late["domains"]["code"]["loss"]
+    assert analyze("nowhere") == 2
+    assert "nor a folder, called somebody/tiny: " in capsys.readouterr().err
+
+
 def test_nothing_is_written_when_one_file_cannot_be(tmp_path, monkeypatch):
     monkeypatch.setattr(report_page, "html", lambda reports: "page")
     (tmp_path / "r.csv").mkdir()
