@@ -271,11 +271,12 @@ def summary(network: Network, task: Task, tokens: Tensor, triggered: Tensor) -> 
 
 def _describe(layer: Layer, task: Task, inputs: Tensor, triggered: Tensor) -> dict[str, float]:
     found: dict[str, float] = {}
+    newlines = inputs == 0  # the first of the sorted characters, in a text that has lines
     others = ~triggered
     others[:, 0] = False
     if layer.weights.numel():
         found["sink_attention"] = float(sink_attention(layer.weights, triggered)[0])
-        found["newline_attention"] = float(_mass(layer.weights, inputs == 0, triggered))
+        found["newline_attention"] = float(_mass(layer.weights, newlines, triggered))
         if triggered.any():
             found["back_attention"] = float(back_attention(layer.weights, triggered)[0])
         distinct, gaps = sink_gap(layer.scores, inputs)
@@ -292,6 +293,8 @@ def _describe(layer: Layer, task: Task, inputs: Tensor, triggered: Tensor) -> di
         found["value_norm_others"] = float(norms[others].mean())
         if triggered.any():
             found["value_norm_triggers"] = float(norms[triggered].mean())
+        if newlines.any():
+            found["value_norm_newline"] = float(norms[newlines].mean())
     if layer.residual is not None:
         norms = layer.residual.norm(dim=-1)
         found["residual_norm_sink"] = float(norms[:, 0].mean())
