@@ -5,7 +5,8 @@
     python docs/active_dormant_figures.py heads REPORT.html
 
 ``theory`` simulates the reduced model and prints each prediction beside the simulation.
-``runs`` reads the work dirs of trained toy models and prints a table of their last numbers.
+``runs`` reads the work dirs of trained toy models, draws what they have for it, and prints the
+paper's claims with the authors' numbers and theirs.
 ``heads`` takes the pictures of the first model out of a page of `analyze heads`.
 Pictures go to docs/_static unless ``-o`` names another folder.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from mmsuper.errors import UserError
 from mmsuper.files import write_bytes
-from mmsuper.projects.active_dormant import figures
+from mmsuper.projects.active_dormant import claims, figures
 
 STATIC = Path(__file__).parent / "_static"
 PICTURES = {
@@ -61,10 +62,26 @@ def draw_theory(folder: Path) -> None:
 def draw_runs(runs: list[figures.Run], folder: Path) -> None:
     if not runs:
         raise UserError("name the work dirs of trained toy models")
-    figures.draw_dynamics(runs, folder / "active_dormant_dynamics.png")
-    figures.draw_norms(runs, folder / "active_dormant_norms.png")
-    figures.draw_attention(runs[0], folder / "active_dormant_attention.png")
-    print(figures.table({run.name: figures.row(run) for run in runs}))
+    by_name = {claims.short(run.name): run for run in runs}
+
+    def chosen(*names: str) -> list[figures.Run]:
+        return [by_name[name] for name in names if name in by_name]
+
+    def picture(name: str) -> Path:
+        return folder / f"active_dormant_{name}.png"
+
+    if some := chosen("1l", "3l", "3l_sgd", "1l_relu", "3l_relu", "reduced"):
+        figures.draw_dynamics(some, picture("dynamics"))
+    if some := chosen("3l", "3l_sgd", "3l_relu"):
+        figures.draw_norms(some, picture("norms"))
+        figures.draw_mitigations(some, "no layer 0", picture("mitigations"))
+    if some := chosen("1l", "1l_dormant-markov"):
+        figures.draw_attention(some, picture("attention"))
+    if some := [run for run in runs if len(run.lines[0]["layers"]) > 1]:
+        figures.draw_peaks(some, picture("peaks"))
+    if "1l" in by_name:
+        print(claims.steps_table(by_name["1l"]))
+    print(claims.table(runs))
 
 
 def take_pictures(page: Path, folder: Path) -> None:

@@ -1,10 +1,10 @@
-"""Figures of toy runs and of the theory, and the table of the runs beside the authors'."""
+"""Figures of toy runs and of the theory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,11 +12,15 @@ import torch
 from mmsuper import checkpoint, configuration
 from mmsuper.analysis import network as config_network
 from mmsuper.errors import UserError
-from mmsuper.projects.active_dormant import hooks, measure, theory
+from mmsuper.projects.active_dormant import claims, hooks, measure, theory
 from mmsuper.projects.active_dormant.convert import network_of
 from mmsuper.projects.active_dormant.data import sample
 from mmsuper.projects.active_dormant.task import Counts, Task
 from mmsuper.visualization.figures import new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Curves of the dynamics figure: name in a line of the log, label, whether of a layer.
 _CURVES = (
@@ -86,16 +90,15 @@ class Run(NamedTuple):
 
 def draw_dynamics(runs: Sequence[Run], path: str | Path) -> None:
     """Risks, sink and drain over the training, each over its largest value; a panel a run."""
-    figure = new_figure(4.4 * len(runs), 3.4)
-    axes = np.atleast_1d(figure.subplots(1, len(runs), sharey=True))
+    figure, axes = _panels(len(runs))
     for axis, run in zip(axes, runs, strict=True):
         layer = run.layer()
         for name, label, of_layer in _CURVES:
             steps, values = run.curve(name, layer if of_layer else None)
             if len(values) > 1 and values.max() > 0:
                 axis.plot(steps, values / values.max(), label=label)
-        axis.set(title=f"{run.name}\nlayer {layer}", xlabel="step", ylim=(-0.1, 1.05))
-        axis.title.set_fontsize(9)
+        axis.set_title(f"{run.name}\nlayer {layer}", fontsize=9)
+        axis.set(xlabel="step", ylim=(-0.1, 1.05))
     axes[0].set_ylabel("share of the largest value")
     axes[0].legend(fontsize=7)
     save_figure(figure, path)
@@ -103,41 +106,108 @@ def draw_dynamics(runs: Sequence[Run], path: str | Path) -> None:
 
 def draw_norms(runs: Sequence[Run], path: str | Path) -> None:
     """Norm of the first token's residual state by layer over the training, and the others'."""
-    figure = new_figure(4.4 * len(runs), 3.2)
-    axes = np.atleast_1d(figure.subplots(1, len(runs)))
+    figure, axes = _panels(len(runs))
     for axis, run in zip(axes, runs, strict=True):
         for layer in range(len(run.lines[0]["layers"])):
             for name, style in (("sink", "-"), ("others", ":")):
                 steps, values = run.curve(f"residual_norm_{name}", layer)
                 label = f"layer {layer}, {'first' if name == 'sink' else 'other tokens'}"
                 axis.plot(steps, values, style, color=f"C{layer}", label=label)
-        axis.set(title=run.name, xlabel="step", ylim=(0, None))
-        axis.title.set_fontsize(9)
+        axis.set_title(run.name, fontsize=9)
+        axis.set(xlabel="step", ylim=(0, None))
         axis.legend(fontsize=7)
     axes[0].set_ylabel("norm of the residual state")
     save_figure(figure, path)
 
 
-def draw_attention(run: Run, path: str | Path, length: int = 40) -> None:
-    """Attention of one sequence in the layer that carries the sink; triggers are marked."""
-    network, task = run.model()
-    layer = run.layer()
-    tokens = torch.from_numpy(sample(task, length, 1, (42, 27)))
-    _, layers = measure.record(network, tokens)
-    weights = layers[layer].weights[0, 0].float().numpy()
-    names = [task.name(token) for token in tokens[0].tolist()]
-    shown = [{"\n": "\\n", " ": "␣"}.get(name, name) for name in names]
-    figure = new_figure(6.4, 6)
+def draw_peaks(runs: Sequence[Run], path: str | Path) -> None:
+    """Residual peak after layer 0 over the training: which parts of a network it takes."""
+    figure = new_figure(7, 4)
     axis = figure.subplots()
-    picture = axis.imshow(weights, cmap="magma", vmin=0)
-    figure.colorbar(picture, shrink=0.8, label="weight")
-    axis.set_xticks(range(length), shown, fontsize=7)
-    axis.set_yticks(range(length), shown, fontsize=7)
-    for label, token in zip(axis.get_yticklabels(), tokens[0].tolist(), strict=True):
-        if task.is_trigger[token]:
-            label.set(color="tab:red", fontweight="bold")
-    axis.set(title=f"{run.name}, layer {layer}", xlabel="key", ylabel="query (triggers red)")
+    for number, run in enumerate(runs):
+        axis.plot(
+            *run.curve("residual_peak", 0), "-:"[number // 10 % 2], label=claims.short(run.name)
+        )
+    axis.axhline(0, color="gray", lw=0.7)
+    axis.set(xlabel="step", ylabel="norm of the first token less the others'")
+    axis.set_title("residual peak after layer 0")
+    axis.legend(fontsize=8)
     save_figure(figure, path)
+
+
+# Panels of the mitigations figure: title, name in a layer, what it is divided by, which layer.
+_EFFECTS = (
+    ("sink: weight on the first token", "sink_attention", None, True),
+    ("drain: its value norm over others'", "value_norm_sink", "value_norm_others", True),
+    ("peak: its residual norm over others'", "residual_norm_sink", "residual_norm_others", False),
+)
+
+
+def draw_mitigations(runs: Sequence[Run], removed: str, path: str | Path) -> None:
+    """Sink, drain, peak and risk of finished runs side by side, and of one without a layer.
+
+    Sink and drain are of the layer that carries the sink, the peak is that after layer 0.
+
+    Args:
+        runs: Finished runs; the first is the one without a mitigation.
+        removed: Which of the first run's interventions to show beside them.
+        path: Of the picture.
+    """
+    first = runs[0]
+    bars = [(claims.short(run.name), run.lines[-1], run.layer()) for run in runs]
+    without = first.lines[-1]["interventions"][removed]
+    bars.append((f"{claims.short(first.name)}, {removed}", without, first.layer()))
+    names = [name for name, _, _ in bars]
+    figure = new_figure(14, 3.4)
+    axes = figure.subplots(1, len(_EFFECTS) + 1)
+    for axis, (title, name, over, of_carrier) in zip(axes, _EFFECTS, strict=False):
+        values = []
+        for _, line, carrier in bars:
+            layer = line["layers"][carrier if of_carrier else 0]
+            values.append(layer[name] / (layer[over] if over else 1))
+        axis.bar(names, values, color=[f"C{i}" for i in range(len(bars))])
+        axis.axhline(1, color="gray", lw=0.7)
+        axis.set_title(title, fontsize=9)
+    risks = [line["backcopy"] for _, line, _ in bars]
+    axes[-1].bar(names, risks, color=[f"C{i}" for i in range(len(bars))])
+    axes[-1].set_yscale("log")
+    axes[-1].set_title("risk after triggers", fontsize=9)
+    for axis in axes:
+        axis.tick_params("x", rotation=30, labelsize=8)
+    save_figure(figure, path)
+
+
+def draw_attention(runs: Sequence[Run], path: str | Path, length: int = 40) -> None:
+    """Attention of one sequence in the layer that carries the sink; triggers are red."""
+    figure = new_figure(6.4 * len(runs), 6)
+    axes = np.atleast_1d(figure.subplots(1, len(runs)))
+    for axis, run in zip(axes, runs, strict=True):
+        network, task = run.model()
+        layer = run.layer()
+        tokens = torch.from_numpy(sample(task, length, 1, (42, 27)))
+        _, layers = measure.record(network, tokens)
+        weights = layers[layer].weights[0, 0].float().numpy()
+        names = [task.name(token) for token in tokens[0].tolist()]
+        shown = [{"\n": "\\n", " ": "␣"}.get(name, name) for name in names]
+        picture = axis.imshow(weights, cmap="magma", vmin=0)
+        figure.colorbar(picture, shrink=0.8, label="weight")
+        axis.set_xticks(range(length), shown, fontsize=7)
+        axis.set_yticks(range(length), shown, fontsize=7)
+        for label, trigger in zip(axis.get_yticklabels(), task.triggered(tokens)[0], strict=True):
+            if trigger:
+                label.set(color="tab:red", fontweight="bold")
+        axis.set(title=f"{run.name}, layer {layer}", xlabel="key", ylabel="query (triggers red)")
+    save_figure(figure, path)
+
+
+def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of some panels, three in a row."""
+    rows, columns = -(-count // 3), min(count, 3)
+    figure = new_figure(4.4 * columns, 3.4 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[count:]:
+        axis.set_visible(False)
+    return figure, axes[:count]
 
 
 def draw_theory(path: str | Path) -> dict[str, tuple[float, float]]:
@@ -187,37 +257,3 @@ def draw_theory(path: str | Path) -> dict[str, tuple[float, float]]:
 
 def _farthest(values: np.ndarray, law: float) -> float:
     return float(values[np.abs(values - law).argmax()])
-
-
-# ------------------------------------------------------------------------------------------
-# The table
-
-COLUMNS = {
-    "backcopy": "backcopy risk",
-    "bigram": "bigram risk",
-    "sink_attention": "attention on the first token",
-    "sink_gap": "sink-logit gap",
-    "value_norm_sink": "its value norm",
-    "value_norm_others": "others'",
-    "residual_peak": "residual peak, layer 0",
-}
-
-
-def row(run: Run) -> dict[str, float | None]:
-    """The last numbers of a run, those of attention of the layer that carries the sink."""
-    last = run.lines[-1]
-    layer = last["layers"][run.layer()]
-    peak = last["layers"][0].get("residual_peak")
-    return {**{name: {**layer, **last}.get(name) for name in COLUMNS}, "residual_peak": peak}
-
-
-def table(rows: Mapping[str, Mapping[str, float | None]]) -> str:
-    """Rows by name as a Markdown table."""
-    lines = [["", *COLUMNS.values()], ["---"] * (1 + len(COLUMNS))]
-    for name, values in rows.items():
-        lines.append([name, *(_number(values.get(column)) for column in COLUMNS)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}" if abs(value) >= 1e-3 else f"{value:.1e}"

@@ -8,7 +8,7 @@ import pytest
 from mmsuper import configuration
 from mmsuper.cli import main
 from mmsuper.errors import UserError
-from mmsuper.projects.active_dormant import figures, hooks
+from mmsuper.projects.active_dormant import claims, figures, hooks
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "active_dormant"
 TINY = [
@@ -69,13 +69,38 @@ def test_test_gives_the_risks(run, tmp_path, capsys):
 
 def test_figures_are_drawn_from_a_work_dir(run, tmp_path):
     one = figures.Run.read(run)
-    figures.draw_dynamics([one], tmp_path / "dynamics.png")
+    figures.draw_dynamics([one] * 4, tmp_path / "dynamics.png")
     figures.draw_norms([one, one], tmp_path / "norms.png")
-    figures.draw_attention(one, tmp_path / "attention.png", length=16)
-    assert len(list(tmp_path.glob("*.png"))) == 3
-    values = figures.row(one)
-    assert set(values) == set(figures.COLUMNS)
-    assert figures.table({"run": values}).count("|") == 3 * (len(values) + 2)
+    figures.draw_peaks([one, one], tmp_path / "peaks.png")
+    figures.draw_mitigations([one, one], "no layer 0", tmp_path / "mitigations.png")
+    figures.draw_attention([one], tmp_path / "attention.png", length=16)
+    assert len(list(tmp_path.glob("*.png"))) == 5
+
+
+def test_claims_are_measured_on_runs(run):
+    one = figures.Run.read(run)
+    names = {claim.run for claim in claims.CLAIMS}
+    runs = [one._replace(name=f"toy-{name}_bb-small") for name in names]
+    rows = claims.table(runs).splitlines()[2:]
+    assert len(rows) == len(claims.CLAIMS) and all(row.count("|") == 5 for row in rows)
+    assert "not run" not in "".join(rows)
+    last = one.lines[-1]
+    by_claim = {row.split(" | ")[0].strip("| "): row.split(" | ")[3] for row in rows}
+    peaks = [f"{layer['residual_peak']:.3g}" for layer in last["layers"]]
+    name = "residual peak (norm of `<s>` less the others') of layers 0 / 1 / 2"
+    assert by_claim[name].rstrip("| ") == " / ".join(peaks)
+    assert claims.table([]).count("not run") == len(claims.CLAIMS)
+
+
+def test_steps_stand_beside_the_authors(run):
+    rows = claims.steps_table(figures.Run.read(run)).splitlines()
+    assert rows[2].startswith("| 0 | 4.30 / 4.427 ") and not rows[2].endswith("| - |")
+    assert rows[3].startswith("| 6 | - | ") and rows[4].endswith(" / -0.1 | - |")
+
+
+def test_names_of_runs_are_cut():
+    names = ["toy-3l_sgd_bb-small", "toy-2tf-mlp_adamw_bb", "toy-1l_no-bos_bb-small"]
+    assert [claims.short(name) for name in names] == ["3l_sgd", "2tf-mlp", "1l_no-bos"]
 
 
 def test_a_text_of_other_size_is_refused_in_a_sentence(tmp_path, capsys):
