@@ -58,7 +58,9 @@ def _add_heads_arguments(heads: argparse.ArgumentParser) -> None:
     heads.add_argument(
         "--quantization-hints", action="store_true", help="what peaks cost in eight bits"
     )
-    heads.add_argument("--device", default="cpu", help="default: cpu")
+    heads.add_argument(
+        "--device", default="cpu", help="such as cuda, or auto for all that there are; default: cpu"
+    )
     heads.add_argument("--dtype", help="default: float32 on cpu, else as stored")
     heads.add_argument("-o", "--out", default="heads.html", help="default: heads.html")
 

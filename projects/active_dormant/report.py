@@ -348,7 +348,10 @@ def _check_attentions(model: nn.Module, ids: Tensor) -> None:
 
 def _grams(model: nn.Module) -> list[Tensor]:
     heads = probe.head_count(model)
-    return [probe.gram(probe.output_columns(layer, heads)) for layer in probe.decoder_layers(model)]
+    columns = [probe.output_columns(layer, heads) for layer in probe.decoder_layers(model)]
+    if any(one.is_meta for one in columns):
+        raise UserError("parts of the model are not in memory, for want of it")
+    return [probe.gram(one) for one in columns]
 
 
 # ------------------------------------------------------------------------------------------

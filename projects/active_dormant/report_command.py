@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 from torch import Tensor
 
 from mmsuper.errors import UserError
@@ -19,6 +19,9 @@ from mmsuper.projects.active_dormant import quantization, report, report_page
 def run(arguments: Namespace) -> list[Path]:
     """Measure the models, print what says most, and write the report.
 
+    The report is written anew after each model, so what was measured is kept if a later one
+    fails.
+
     Raises:
         UserError: If a model or a text is missing or cannot be used.
     """
@@ -27,9 +30,13 @@ def run(arguments: Namespace) -> list[Path]:
         raise UserError("texts have at least 4 tokens, and there is at least one of them")
     if arguments.candidates < 0:
         raise UserError(f"--candidates is how many heads to take out, not {arguments.candidates}")
-    reports = [_report(*one, domains, arguments) for one in _checkpoints(arguments)]
-    _print(reports)
-    return report_page.write(reports, arguments.out)
+    reports: list[report.Report] = []
+    written: list[Path] = []
+    for one in _checkpoints(arguments):
+        reports.append(_report(*one, domains, arguments))
+        written = report_page.write(reports, arguments.out)
+        _print(reports[-1])
+    return written
 
 
 def parse_domains(words: Sequence[str]) -> dict[str, list[Path]]:
@@ -66,7 +73,8 @@ def _report(
 ) -> report.Report:
     dtype = arguments.dtype or ("float32" if arguments.device == "cpu" else None)
     options = {"revision": revision} if revision else {}
-    model = load_model(name, dtype, arguments.device, options=options)
+    spread = "auto" if arguments.device == "auto" else None
+    model = load_model(name, dtype, arguments.device, spread, options)
     longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if longest and arguments.length > longest:
         raise UserError(f"{name} takes texts of up to {longest} tokens: --length {longest}")
@@ -105,22 +113,20 @@ def _windows(kind: str, tokenizer: object, files: list[Path], arguments: Namespa
         raise UserError(f"{kind}: {error}") from error
 
 
-def _print(reports: Sequence[report.Report]) -> None:
+def _print(one: report.Report) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    for one in reports:
-        rows = report_page.summary(one)
-        table = Table("text", *next(iter(rows.values())), title=one.name, caption=one.read)
-        for kind, row in rows.items():
-            table.add_row(kind, *(f"{value:.4g}" for value in row.values()))
-        console.print(table)
-        for head in one.candidates[:3]:
-            changes = [f"{change.mean():+.4f} on {kind}" for kind, change in head.change.items()]
-            console.print(
-                f"layer {head.layer}, head {head.head}: score {head.score:.3f}, loss without it "
-                + ", ".join(changes)
-            )
-        if one.quantization:
-            for kind, row in one.quantization.losses.items():
-                console.print(
-                    f"{kind}: " + ", ".join(f"{way} {loss:.4f}" for way, loss in row.items())
-                )
+    rows = report_page.summary(one)
+    names = [Column(name, overflow="fold") for name in next(iter(rows.values()))]
+    table = Table("text", *names, title=one.name, caption=one.read)
+    for kind, row in rows.items():
+        table.add_row(kind, *(f"{value:.4g}" for value in row.values()))
+    console.print(table)
+    for head in one.candidates[:3]:
+        changes = [f"{change.mean():+.4f} on {kind}" for kind, change in head.change.items()]
+        console.print(
+            f"layer {head.layer}, head {head.head}: score {head.score:.3f}, loss without it "
+            + ", ".join(changes)
+        )
+    if one.quantization:
+        for kind, row in one.quantization.losses.items():
+            console.print(f"{kind}: " + ", ".join(f"{way} {loss:.4f}" for way, loss in row.items()))

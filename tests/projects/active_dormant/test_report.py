@@ -219,6 +219,19 @@ def test_the_command_writes_a_page_json_and_csv(folder, capsys):
     assert sum(bool(r["loss_change"]) for r in rows) == 4
 
 
+def test_what_was_measured_is_kept_when_a_later_model_fails(folder, capsys):
+    assert heads(folder, models=("early", "nowhere")) == 2
+    assert "nowhere" in capsys.readouterr().err
+    (kept,) = json.loads((folder / "r.json").read_text())
+    assert kept["model"].endswith("early")
+
+
+def test_a_model_may_be_spread_over_devices(folder):
+    assert heads(folder, "--device=auto") == 0
+    spread = (folder / "r.csv").read_text()
+    assert heads(folder) == 0 and (folder / "r.csv").read_text() == spread
+
+
 def test_revisions_come_from_the_hub_with_their_tokenizers(folder, tmp_path, monkeypatch, capsys):
     """As it lies in the hub's cache, which is all that there is without a network."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mmsuper import configuration
 from mmsuper.cli import main
 from mmsuper.errors import UserError
 from mmsuper.projects.active_dormant import claims, figures, hooks
+from mmsuper.registry import MODELS
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "active_dormant"
 TINY = [
@@ -126,6 +128,7 @@ RECIPES = {
     "toy-2tf-mlp_adamw_bb": ("AdamW", 3e-4, 10_000, {"no_attn": (2,), "n_layers": 3}),
     "toy-mlp-tf-mlp_adamw_bb": ("AdamW", 3e-4, 10_000, {"no_attn": (0, 2)}),
     "toy-attn-tf-attn_adamw_bb": ("AdamW", 3e-4, 10_000, {"no_ffn": (0, 2)}),
+    "toy-lin-tf-lin_adamw_bb": ("AdamW", 3e-4, 10_000, {"no_attn": (0, 2), "linear_ffn": (0, 2)}),
 }
 
 
@@ -141,6 +144,15 @@ def test_recipes_are_the_papers(name):
     assert (data.batch_size, data.seq_length) == (512, 256) and data.length >= steps
     found = config.model.network
     assert found.dim == 256 and {key: found[key] for key in network} == network
+
+
+def test_metafile_states_the_parameters_of_every_config():
+    models = yaml.safe_load((CONFIGS / "metafile.yml").read_text())["Models"]
+    assert {model["Name"] for model in models} == {path.stem for path in CONFIGS.glob("*.py")}
+    for model in models:
+        network = MODELS.build(configuration.load(CONFIGS / f"{model['Name']}.py").model)
+        count = sum(parameter.numel() for parameter in network.parameters())
+        assert count == model["Metadata"]["Parameters"], model["Name"]
 
 
 def test_reduced_model_has_the_data_s_triggers():
