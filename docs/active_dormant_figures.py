@@ -3,11 +3,13 @@
     python docs/active_dormant_figures.py theory
     python docs/active_dormant_figures.py runs WORK_DIR...
     python docs/active_dormant_figures.py heads REPORT.html
+    python docs/active_dormant_figures.py gpt2 WORK_DIR -o FOLDER
 
 ``theory`` simulates the reduced model and prints each prediction beside the simulation.
 ``runs`` reads the work dirs of trained toy models, draws what they have for it, and prints the
 paper's claims with the authors' numbers and theirs.
 ``heads`` takes the pictures of the first model out of a page of `analyze heads`.
+``gpt2`` writes a trained toy model as a folder of transformers, and two texts for `analyze heads`.
 Pictures go to docs/_static unless ``-o`` names another folder.
 """
 
@@ -20,8 +22,8 @@ import sys
 from pathlib import Path
 
 from mmsuper.errors import UserError
-from mmsuper.files import write_bytes
-from mmsuper.projects.active_dormant import claims, figures
+from mmsuper.files import write_bytes, write_text
+from mmsuper.projects.active_dormant import claims, figures, gpt2
 
 STATIC = Path(__file__).parent / "_static"
 PICTURES = {
@@ -35,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["theory", "runs", "heads"])
+    parser.add_argument("what", choices=["theory", "runs", "heads", "gpt2"])
     parser.add_argument("work_dirs", nargs="*", metavar="WORK_DIR or REPORT")
     parser.add_argument("-o", "--out", type=Path, default=STATIC, help="folder of the pictures")
     arguments = parser.parse_args()
@@ -44,6 +46,8 @@ def main() -> int:
             draw_theory(arguments.out)
         elif arguments.what == "heads":
             take_pictures(Path(*arguments.work_dirs), arguments.out)
+        elif arguments.what == "gpt2":
+            write_gpt2(figures.Run.read(*arguments.work_dirs), arguments.out)
         else:
             draw_runs([figures.Run.read(folder) for folder in arguments.work_dirs], arguments.out)
     except UserError as error:
@@ -94,6 +98,14 @@ def take_pictures(page: Path, folder: Path) -> None:
         if not found:
             raise UserError(f"{page} has no picture of {title}")
         write_bytes(folder / f"active_dormant_{name}.png", base64.b64decode(found[1]))
+
+
+def write_gpt2(run: figures.Run, folder: Path) -> None:
+    network, task = run.model()
+    gpt2.to_gpt2(network).save_pretrained(folder)
+    gpt2.tokenizer(task).save_pretrained(folder)
+    for kind, text in gpt2.texts(task).items():
+        write_text(folder / f"{kind}.txt", text)
 
 
 if __name__ == "__main__":
