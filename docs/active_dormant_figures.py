@@ -8,7 +8,7 @@
 ``theory`` simulates the reduced model and prints each prediction beside the simulation.
 ``runs`` reads the work dirs of trained toy models, draws what they have for it, and prints the
 paper's claims with the authors' numbers and theirs.
-``heads`` takes the pictures of the first model out of a page of `analyze heads`.
+``heads`` takes the pictures of the first model out of a page of `analyze heads`; they get its name.
 ``gpt2`` writes a trained toy model as a folder of transformers, and two texts for `analyze heads`.
 Pictures go to docs/_static unless ``-o`` names another folder.
 """
@@ -26,10 +26,11 @@ from mmsuper.files import write_bytes, write_text
 from mmsuper.projects.active_dormant import claims, figures, gpt2
 
 STATIC = Path(__file__).parent / "_static"
+# Of a report: end of the picture's name, and what the page calls it.
 PICTURES = {
-    "heads": "weight on sink tokens by layer and head",
-    "heads_loss": "loss change against sink weight",
-    "heads_layers": "curves over layers",
+    "": "weight on sink tokens by layer and head",
+    "_loss": "loss change against sink weight",
+    "_layers": "curves over layers",
 }
 
 
@@ -93,11 +94,11 @@ def take_pictures(page: Path, folder: Path) -> None:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"no report at {page}") from error
-    for name, title in PICTURES.items():
+    for end, title in PICTURES.items():
         found = re.search(f'alt="{title}" src="data:image/png;base64,([^"]+)"', text)
         if not found:
             raise UserError(f"{page} has no picture of {title}")
-        write_bytes(folder / f"active_dormant_{name}.png", base64.b64decode(found[1]))
+        write_bytes(folder / f"active_dormant_{page.stem}{end}.png", base64.b64decode(found[1]))
 
 
 def write_gpt2(run: figures.Run, folder: Path) -> None:

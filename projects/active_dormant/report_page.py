@@ -160,6 +160,8 @@ def draw_maps(report: Report) -> Figure:
     for one in report.candidates:
         axes[-1].plot(one.head, one.layer, "o", mfc="none", mec="red", ms=7)
     axes[0].set_ylabel("layer")
+    for axis in axes:
+        axis.locator_params(integer=True, min_n_ticks=1)
     return figure
 
 
@@ -203,6 +205,7 @@ def draw_layers(report: Report) -> Figure:
     fourth.set(title="sink-logit gap")
     for axis in (first, second, third, fourth):
         axis.set_xlabel("layer")
+        axis.locator_params("x", integer=True, min_n_ticks=1)
         axis.legend(fontsize=7)
     return figure
 
