@@ -1,4 +1,4 @@
-# One layer, small: a minute on a CPU core.
+# One layer, small: three minutes of a CPU core.
 _base_ = [
     '../_base_/models/bb_toy_small.py',
     '../_base_/datasets/bb_small.py',

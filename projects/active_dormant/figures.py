@@ -139,7 +139,7 @@ def draw_peaks(runs: Sequence[Run], path: str | Path) -> None:
 _EFFECTS = (
     ("sink: weight on the first token", "sink_attention", None, True),
     ("drain: its value norm over others'", "value_norm_sink", "value_norm_others", True),
-    ("peak: its residual norm over others'", "residual_norm_sink", "residual_norm_others", False),
+    ("peak: its residual norm less others'", "residual_peak", None, False),
 )
 
 
@@ -166,7 +166,7 @@ def draw_mitigations(runs: Sequence[Run], removed: str, path: str | Path) -> Non
             layer = line["layers"][carrier if of_carrier else 0]
             values.append(layer[name] / (layer[over] if over else 1))
         axis.bar(names, values, color=[f"C{i}" for i in range(len(bars))])
-        axis.axhline(1, color="gray", lw=0.7)
+        axis.axhline(0, color="gray", lw=0.7)
         axis.set_title(title, fontsize=9)
     risks = [line["backcopy"] for _, line, _ in bars]
     axes[-1].bar(names, risks, color=[f"C{i}" for i in range(len(bars))])

@@ -101,7 +101,7 @@ def read(work_dir: str | Path, until: int | None = None) -> list[dict[str, Any]]
     path = Path(work_dir) / DYNAMICS_FILE
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"no {path}; train a config of configs/active_dormant first") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}") from error

@@ -10,7 +10,7 @@ just enough parameters to show the same dynamics.
 
 Names of parameters are the authors', so their checkpoints load as they are. What a module
 computes on the way (scores, weights) is the output of a module of its own: forward hooks
-read and replace it, and cost nothing where there are none. See ``probing.py``.
+read and replace it, and cost nothing where there are none. See ``measure.py``.
 """
 
 from __future__ import annotations
