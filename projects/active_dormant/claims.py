@@ -134,7 +134,7 @@ def _second_phase(run: Run) -> str:
 
 
 def _without(what: str) -> Callable[[Run], str]:
-    return lambda run: _risks(run.lines[-1]["interventions"][what])
+    return lambda run: _risks(run.intervention(what))
 
 
 def _growth(run: Run) -> str:
@@ -160,8 +160,8 @@ def _layer_removed(run: Run) -> str:
         risks = [line["backcopy"], line["bigram"]]
         return [first["residual_peak"], carrier["sink_gap"], carrier["value_norm_sink"], *risks]
 
-    last = run.lines[-1]
-    pairs = zip(numbers(last), numbers(last["interventions"]["no layer 0"]), strict=True)
+    removed = run.intervention("no layer 0")
+    pairs = zip(numbers(run.lines[-1]), numbers(removed), strict=True)
     return "; ".join(_joined(pair, " to ") for pair in pairs)
 
 

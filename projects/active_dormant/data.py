@@ -3,8 +3,8 @@
 The order of random draws is fixed: a sequence takes its draws one after another from a
 PCG64 stream, and the next sequence goes on where it ended. Where every token takes the same
 number of draws, sequence ``i`` of the stream is found without making those before it, and a
-batch is sampled all at once (:func:`sample`). The authors' samplers of some kinds draw more
-for some tokens than for others; for these :func:`sample` draws alike for all tokens, other
+batch is sampled all at once (:func:`sample`). The authors' samplers of some kinds take a
+number of draws that varies; for these :func:`sample` draws alike for all tokens, other
 sequences of the same law, and :func:`sample_plain` is the loop that gives the authors'.
 """
 

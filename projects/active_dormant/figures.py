@@ -59,6 +59,17 @@ class Run(NamedTuple):
         gaps = [layer.get("sink_gap", -np.inf) for layer in self.lines[-1]["layers"]]
         return int(np.argmax(gaps))
 
+    def intervention(self, name: str) -> dict[str, Any]:
+        """What was found at the end with a part taken out.
+
+        Raises:
+            UserError: If the run is not at its end, where this is measured.
+        """
+        try:
+            return self.lines[-1]["interventions"][name]
+        except KeyError:
+            raise UserError(f"{self.folder} has nothing on {name!r}: is it finished?") from None
+
     def curve(self, name: str, layer: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Steps and values of a number, of a layer or of the whole."""
         found = [
@@ -135,14 +146,6 @@ def draw_peaks(runs: Sequence[Run], path: str | Path) -> None:
     save_figure(figure, path)
 
 
-# Panels of the mitigations figure: title, name in a layer, what it is divided by, which layer.
-_EFFECTS = (
-    ("sink: weight on the first token", "sink_attention", None, True),
-    ("drain: its value norm over others'", "value_norm_sink", "value_norm_others", True),
-    ("peak: its residual norm less others'", "residual_peak", None, False),
-)
-
-
 def draw_mitigations(runs: Sequence[Run], removed: str, path: str | Path) -> None:
     """Sink, drain, peak and risk of finished runs side by side, and of one without a layer.
 
@@ -153,27 +156,28 @@ def draw_mitigations(runs: Sequence[Run], removed: str, path: str | Path) -> Non
         removed: Which of the first run's interventions to show beside them.
         path: Of the picture.
     """
-    first = runs[0]
     bars = [(claims.short(run.name), run.lines[-1], run.layer()) for run in runs]
-    without = first.lines[-1]["interventions"][removed]
-    bars.append((f"{claims.short(first.name)}, {removed}", without, first.layer()))
-    names = [name for name, _, _ in bars]
+    name = f"{claims.short(runs[0].name)}, {removed}"
+    bars.append((name, runs[0].intervention(removed), runs[0].layer()))
+    carriers = [line["layers"][carrier] for _, line, carrier in bars]
+    panels = {
+        "sink: weight on the first token": [layer["sink_attention"] for layer in carriers],
+        "drain: its value norm over others'": [
+            layer["value_norm_sink"] / layer["value_norm_others"] for layer in carriers
+        ],
+        "peak: its residual norm less others'": [
+            line["layers"][0]["residual_peak"] for _, line, _ in bars
+        ],
+        "risk after triggers": [line["backcopy"] for _, line, _ in bars],
+    }
     figure = new_figure(14, 3.4)
-    axes = figure.subplots(1, len(_EFFECTS) + 1)
-    for axis, (title, name, over, of_carrier) in zip(axes, _EFFECTS, strict=False):
-        values = []
-        for _, line, carrier in bars:
-            layer = line["layers"][carrier if of_carrier else 0]
-            values.append(layer[name] / (layer[over] if over else 1))
-        axis.bar(names, values, color=[f"C{i}" for i in range(len(bars))])
+    axes = figure.subplots(1, len(panels))
+    for axis, (title, values) in zip(axes, panels.items(), strict=True):
+        axis.bar([name for name, _, _ in bars], values, color=[f"C{i}" for i in range(len(bars))])
         axis.axhline(0, color="gray", lw=0.7)
         axis.set_title(title, fontsize=9)
-    risks = [line["backcopy"] for _, line, _ in bars]
-    axes[-1].bar(names, risks, color=[f"C{i}" for i in range(len(bars))])
-    axes[-1].set_yscale("log")
-    axes[-1].set_title("risk after triggers", fontsize=9)
-    for axis in axes:
         axis.tick_params("x", rotation=30, labelsize=8)
+    axes[-1].set_yscale("log")
     save_figure(figure, path)
 
 

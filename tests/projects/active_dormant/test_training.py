@@ -94,6 +94,13 @@ def test_claims_are_measured_on_runs(run):
     assert claims.table([]).count("not run") == len(claims.CLAIMS)
 
 
+def test_a_run_that_goes_on_is_refused_where_its_end_counts(run, tmp_path):
+    one = figures.Run.read(run)
+    going = one._replace(lines=one.lines[:-1])
+    with pytest.raises(UserError, match="is it finished"):
+        figures.draw_mitigations([going], "no layer 0", tmp_path / "mitigations.png")
+
+
 def test_steps_stand_beside_the_authors(run):
     rows = claims.steps_table(figures.Run.read(run)).splitlines()
     assert rows[2].startswith("| 0 | 4.30 / 4.427 ") and not rows[2].endswith("| - |")
