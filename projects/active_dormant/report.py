@@ -37,6 +37,8 @@ QUERIES = 64
 SINK = 0.3
 #: Share of a text that must be able to see a token before its mean attention counts.
 SEEN_BY = 1 / 4
+#: Share of its worth elsewhere that a dormant head's absence may change the loss by.
+DORMANT = 0.1
 #: Characters that are tokenised at a time.
 _CHARACTERS = 100_000
 
@@ -127,6 +129,26 @@ class Candidate:
     head: int
     score: float
     change: dict[str, np.ndarray]
+
+    def proof(self, domains: Mapping[str, Domain]) -> tuple[str, str] | None:
+        """Where the head is active and where it is dormant, if taking it out proves both.
+
+        Active is the kind of text with the least sink weight, if the loss without the head
+        rises there by more than twice its standard error; dormant the one with the most, if
+        the loss changes there by less than :data:`DORMANT` of that.
+
+        Args:
+            domains: What was found on each kind of text.
+        """
+        weights = {
+            kind: one.sink_weight[:, self.layer, self.head].mean() for kind, one in domains.items()
+        }
+        order = sorted(weights, key=weights.__getitem__)
+        active, dormant = order[0], order[-1]
+        rise, change = self.change[active], float(self.change[dormant].mean())
+        worth = float(rise.mean())
+        sure = len(rise) > 1 and worth > 2 * float(rise.std(ddof=1)) / len(rise) ** 0.5
+        return (active, dormant) if sure and abs(change) < DORMANT * worth else None
 
 
 @dataclass

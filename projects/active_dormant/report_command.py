@@ -126,6 +126,7 @@ def _print(one: report.Report) -> None:
         console.print(
             f"layer {head.layer}, head {head.head}: score {head.score:.3f}, loss without it "
             + ", ".join(changes)
+            + (" (active-dormant)" if head.proof(one.domains) else "")
         )
     if one.quantization:
         for kind, row in one.quantization.losses.items():

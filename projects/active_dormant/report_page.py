@@ -17,7 +17,7 @@ import numpy as np
 from mmsuper.errors import UserError
 from mmsuper.files import replacing
 from mmsuper.projects.active_dormant.quantization import PEAK, Hints
-from mmsuper.projects.active_dormant.report import SINK, Domain, Report, Sink
+from mmsuper.projects.active_dormant.report import DORMANT, SINK, Domain, Report, Sink
 from mmsuper.visualization.figures import new_figure
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "head": one.head,
             "score": one.score,
             "loss_change": {kind: _plain(change) for kind, change in one.change.items()},
+            "active_dormant": one.proof(report.domains),
             "sink_weight": {
                 kind: _plain(domain.sink_weight[:, one.layer, one.head])
                 for kind, domain in report.domains.items()
@@ -273,8 +274,10 @@ def html(reports: Sequence[Report]) -> str:
         f"<p>A <b>sink token</b> draws more than {SINK:.0%} of some head's attention, averaged "
         "over the queries that can see it. A head is <b>dormant</b> on texts where its weight "
         "lies on sink tokens and taking it out changes nothing, <b>active</b> on others. The "
-        "score of a head is how much its mean sink weight differs between the kinds of text."
-        "</p>",
+        "score of a head is how much its mean sink weight differs between the kinds of text; "
+        "it is proved active-dormant if the loss without it rises where that weight is least, by "
+        f"more than twice the standard error, and changes by less than {DORMANT:.0%} of that "
+        "where it is most.</p>",
     ]
     if len(reports) > 1:
         parts += ["<h2>Checkpoints</h2>", _picture(draw_sweep(reports), "by checkpoint")]
@@ -324,12 +327,14 @@ def _model(report: Report) -> list[str]:
 
 
 def _candidates(report: Report) -> str:
-    head = ["head", "score"]
+    head = ["head", "score", "proved"]
     for kind in report.domains:
         head += [f"{what}, {kind}" for what in ("sink weight", "loss without it", "output norm")]
     rows = []
     for one in report.candidates:
-        row = [f"layer {one.layer}, head {one.head}", f"{one.score:.3f}"]
+        proof = one.proof(report.domains)
+        proved = f"active on {proof[0]}, dormant on {proof[1]}" if proof else "no"
+        row = [f"layer {one.layer}, head {one.head}", f"{one.score:.3f}", proved]
         for kind, domain in report.domains.items():
             weight = domain.sink_weight[:, one.layer, one.head]
             row += [

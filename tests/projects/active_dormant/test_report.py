@@ -2,6 +2,7 @@
 
 import csv
 import json
+import types
 
 import numpy as np
 import pytest
@@ -118,6 +119,23 @@ def test_a_sink_is_found_where_it_is(position, texts):
     channel, size, _ = code.massive()[0][0]
     assert channel == 0 and size == pytest.approx(3000, rel=0.1)
     assert code.residual_sinks[0] > 10 * code.residual_others[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "prose", "proved"),
+    [
+        ([0.4, 0.5, 0.6], [0.01, -0.02, 0.01], ("code", "prose")),
+        ([0.4, 0.5, 0.6], [0.1, 0.1, 0.1], None),  # worth something on both
+        ([0.9, -0.8, 0.2], [0.0, 0.0, 0.0], None),  # may be chance
+        ([0.0, 0.0, 0.0], [0.4, 0.5, 0.6], None),  # reads what looks like a sink
+        ([0.5], [0.0], None),  # one text tells nothing
+    ],
+)
+def test_a_head_is_proved_by_what_its_absence_costs(code, prose, proved):
+    weights = {"prose": np.full((3, 1, 1), 0.9), "code": np.full((3, 1, 1), 0.2)}
+    domains = {kind: types.SimpleNamespace(sink_weight=one) for kind, one in weights.items()}
+    change = {"code": np.array(code), "prose": np.array(prose)}
+    assert report.Candidate(0, 0, 0.7, change).proof(domains) == proved
 
 
 def test_taking_a_head_out_is_zeroing_its_part_of_the_output(texts):
