@@ -102,7 +102,8 @@ def to_y(image: np.ndarray) -> np.ndarray:
         return image
     if image.shape[2] != 3:
         raise ValueError(f"luma is defined for 1 or 3 channels, not {image.shape[2]}")
-    return 16 + (image.astype(np.float64) @ _LUMA)[..., None] / 255
+    # In one layout: the last bit of a product may depend on it, as some processors compute it.
+    return 16 + (np.ascontiguousarray(image, np.float64) @ _LUMA)[..., None] / 255
 
 
 def _prepare(
