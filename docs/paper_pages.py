@@ -166,7 +166,7 @@ def write_pages() -> None:
 
 
 def links_for_site(text: str, folder: Path, page: Path) -> str:
-    """Point links to documentation pages at them; write other files' paths out.
+    """Point links to documentation pages and pictures at them; write other files' paths out.
 
     Args:
         text: Markdown.
@@ -179,7 +179,7 @@ def links_for_site(text: str, folder: Path, page: Path) -> str:
         if "://" in target or target.startswith("#"):
             return match[0]
         file = (folder / target.partition("#")[0]).resolve()
-        if file.suffix == ".md" and file.is_relative_to(DOCS):
+        if file.is_relative_to(DOCS) and file.suffix in (".md", ".png", ".jpg"):
             return f"[{words}]({os.path.relpath(file, page.parent)})"
         path = f"`{file.relative_to(ROOT)}`"
         return f"`{words}`" if words in (file.name, file.stem) else f"{words} ({path})"

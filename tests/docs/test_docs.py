@@ -53,6 +53,9 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "projects/dlgsanet.html").read_text()
     assert "32.4957 / 0.8992" in page
+    for readme in ROOT.glob("projects/*/README.md"):
+        html = (tmp_path / f"projects/{readme.parent.name}.html").read_text()
+        assert html.count("<img alt=") == readme.read_text().count("![")
     for html in tmp_path.rglob("*.html"):
         loaded = re.findall(
             r'<(?:link|script|img)\b[^>]*(?:href|src)="(https?://[^"]+)', html.read_text()
@@ -128,6 +131,8 @@ def test_links_of_a_readme_work_on_the_site(paper_pages):
     text = "[a](../../docs/data.md) [b](network.py) [network.py](network.py) [c](https://c.org)"
     expected = "[a](../data.md) b (`projects/x/network.py`) `network.py` [c](https://c.org)"
     assert paper_pages.links_for_site(text, folder, page) == expected
+    picture = "![words](../../docs/_static/a.png)"
+    assert paper_pages.links_for_site(picture, folder, page) == "![words](../_static/a.png)"
 
 
 @pytest.mark.slow
