@@ -283,6 +283,12 @@ CLAIMS = (
         "present",
         _last("sink_attention", "value_norm_sink", "value_norm_others"),
     ),
+    Claim(
+        "ReLU attention, three layers: residual peak of layers 0 / 1 / 2",
+        "3l_relu",
+        "about 0 / - / -",
+        _by_layer("residual_peak"),
+    ),
     Claim("ReLU attention, three layers: risks", "3l_relu", "3.5e-5 / 2.2306", _last_risks),
     Claim("ReLU attention, one layer: risks", "1l_relu", "3.9e-6 / 2.2284", _last_risks),
     Claim("no sink: weight on `<s>`", "1l_relu", "0", _last("sink_attention")),
