@@ -136,9 +136,8 @@ def draw_peaks(runs: Sequence[Run], path: str | Path) -> None:
     figure = new_figure(7, 4)
     axis = figure.subplots()
     for number, run in enumerate(runs):
-        axis.plot(
-            *run.curve("residual_peak", 0), "-:"[number // 10 % 2], label=claims.short(run.name)
-        )
+        style = "-" if number < 10 else ":"  # there are ten colours
+        axis.plot(*run.curve("residual_peak", 0), style, label=claims.short(run.name))
     axis.axhline(0, color="gray", lw=0.7)
     axis.set(xlabel="step", ylabel="norm of the first token less the others'")
     axis.set_title("residual peak after layer 0")

@@ -293,19 +293,18 @@ class Task:
             shifted = self.shifted(inputs)
             law[shifted] = rows(self.shifted_transition, inputs[shifted])
         triggered = self.triggered(inputs)
+        own, of = np.eye(self.vocab_size), self._before(inputs)
         if self.kind.startswith("dormant_markov"):
-            own = rows(self.transition, self._before(inputs))
+            own = self.transition
+        elif self.kind == "default":
+            of = tokens[:, 1:]
+        elif self.kind == "dormant_two_kinds_copies":
+            of = (of + (inputs == self.delimiters[1])) % self.characters
         elif self.kind == "dormant_Biette":
-            told = self._told(inputs)
-            triggered = triggered & (told >= 0)
-            own = rows(np.eye(self.vocab_size), told.clamp_min(0))
-        else:
-            follows = tokens[:, 1:] if self.kind == "default" else self._before(inputs)
-            if self.kind == "dormant_two_kinds_copies":
-                follows = (follows + (inputs == self.delimiters[1])) % self.characters
-            own = rows(np.eye(self.vocab_size), follows)
+            of = self._told(inputs)
+            triggered = triggered & (of >= 0)
         share = 1.0 if self.mix_p is None else self.mix_p
-        law[triggered] = share * own[triggered] + (1 - share) * law[triggered]
+        law[triggered] = share * rows(own, of[triggered]) + (1 - share) * law[triggered]
         return law
 
     def _before(self, inputs: Tensor) -> Tensor:
