@@ -17,7 +17,7 @@ from mmsuper.errors import UserError
 from mmsuper.llm.loading import transformers
 from mmsuper.projects.active_dormant.data import sample
 from mmsuper.projects.active_dormant.network import Block, FeedForward, Softmax, ToyTransformer
-from mmsuper.projects.active_dormant.task import Task
+from mmsuper.projects.active_dormant.task import Counts, Task
 
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
@@ -119,16 +119,11 @@ def texts(task: Task, characters: int = 20_000, seed: int = 0) -> dict[str, str]
         characters: Length of each.
         seed: Of the draws.
     """
-    drawn = sample(task, characters + task.bos_num, 1, seed)[0, task.bos_num :]
-    laws = task.transition * ~task.is_trigger
-    laws[laws.sum(1) == 0] = task.first
-    laws /= laws.sum(1, keepdims=True)
-    generator = np.random.default_rng(seed)
-    token, plain = generator.choice(task.vocab_size, p=task.first), []
-    for _ in range(characters):
-        token = generator.choice(task.vocab_size, p=laws[token])
-        plain.append(token)
-    return {
-        "copying": "".join(map(task.name, drawn.tolist())),
-        "plain": "".join(map(task.name, plain)),
-    }
+
+    def text(task: Task) -> str:
+        ids = sample(task, characters + task.bos_num, 1, seed)[0, task.bos_num :]
+        return "".join(map(task.name, ids.tolist()))
+
+    counts, kept = task.counts, ~task.is_trigger[: task.characters]
+    plain = Counts(counts.characters, counts.unigram * kept, counts.bigram * np.outer(kept, kept))
+    return {"copying": text(task), "plain": text(Task(plain, "markov"))}
